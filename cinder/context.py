@@ -4,6 +4,7 @@
 cinder.policy decides what the caller may do.
 """
 import datetime
+import threading
 import types
 from typing import Any
 
@@ -69,6 +70,13 @@ class RequestContext(context.RequestContext):
         other.rehearsal, other.accepted = self.rehearsal, self.accepted
         other.together = self.together
         return other
+
+    @property
+    def in_transaction(self) -> bool:
+        """Return whether this thread has a database transaction of the context open."""
+        if self.connection is not None:
+            return bool(self.connection[0] == threading.get_ident())
+        return self.together is not None and self.together.connection(inside=True) is not None
 
     @property
     def is_service(self) -> bool:

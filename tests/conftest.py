@@ -59,6 +59,16 @@ def only_database(tmp_path_factory):
     made.close()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _notified_in_transactions():
+    """Whatever is tested: a notification outside the transaction of its change is an error, also
+    while notifications are disabled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('cinder.rpc.notifications.report_outside', lambda event: pytest.fail(
+            f'notification {event} outside a transaction'))
+        yield
+
+
 @pytest.fixture
 def database(only_database, monkeypatch):
     """All tables, with nothing but the type __DEFAULT__ in them; gives cinder.db.session."""
@@ -92,6 +102,14 @@ def ctxt():
     """An administrator of the project 'p1'."""
     return context.RequestContext(is_admin=True, roles=['admin'], user_id='u1', project_id='p1',
                                   overwrite=False)
+
+
+@pytest.fixture
+def told(database, monkeypatch):
+    """Notifications are enabled; a tests.told.Told has them, and what their transactions change."""
+    from tests import told  # takes a library that few tests need
+    with told.kept(monkeypatch) as found:
+        yield found
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from cinder.volume.manager.task import is_superseded
 
 LOG = logging.getLogger(__name__)
 
+# Function(bytes done, of all, finished objects) -> what belongs to the write of that.
+Observer = Callable[[int, int, int], Callable[[], None] | None]
 # Seconds between two writes.
 INTERVAL = 2.0
 # Argument of a restore: objects that are on the volume.
@@ -30,13 +32,14 @@ class Progress:
     so both only read and write attributes.
 
     :param total: bytes of the volume
-    :param observe: called in a thread of the service after each write, as report() is
+    :param observe: called in a thread of the service for each write, as report() is; returns what
+        belongs to the transaction of the write, or None
     :ivar checkpoint: objects of a restore that are on the volume, kept with the operation
     """
 
     def __init__(self, ctxt: RequestContext, operation: objects.Operation, total: int,
                  clock: Callable[[], float] = time.monotonic,
-                 observe: Callable[[int, int, int], None] = lambda *_counts: None) -> None:
+                 observe: Observer = lambda *_counts: None) -> None:
         self._ctxt, self._operation, self._clock = ctxt, operation, clock
         self._observe = observe
         self.total, self.done, self.objects = total, 0, 0
@@ -97,9 +100,8 @@ class Progress:
     def _write(self) -> None:
         began = self._clock()
         try:
-            self._record(self._ctxt)
+            self._record(self._ctxt, self._observe(self.done, self.total, self.objects))
             self._confirmed_at = began
-            self._observe(self.done, self.total, self.objects)
         except exception.DatabaseTrouble as exc:
             LOG.warning('The progress of backup %s is not recorded: %s',
                         self._operation.resource_id, exc)
@@ -107,7 +109,7 @@ class Progress:
             self._error = exc
 
     @session.retry_on_deadlock
-    def _record(self, ctxt: RequestContext) -> None:
+    def _record(self, ctxt: RequestContext, also: Callable[[], None] | None = None) -> None:
         operation, now = self._operation, (self.done, self.objects)
         with session.writer(ctxt):
             operations_db.progress(ctxt, operation, self.done, self.total)
@@ -120,6 +122,8 @@ class Progress:
                                         'restored; its operation stops')
             if operation.verb == 'backup.create' and now != self._written:
                 backups_db.update(ctxt, operation.resource_id, {'object_count': self.objects})
+            if also is not None:
+                also()
             if self.checkpoint > operation.arguments.get(CHECKPOINT, 0):
                 operations_db.add_arguments(ctxt, operation, **{CHECKPOINT: self.checkpoint})
         self._written = now

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notifications backup.createprogress while a backup is created: from time to time, and after a
 number of objects, as the options say."""
+import functools
 import time
 from collections.abc import Callable
 
@@ -24,8 +25,9 @@ class ProgressNotifier:
         self._ctxt, self._backup, self._timer, self._clock = ctxt, backup, timer, clock
         self._when, self._objects = clock(), 0
 
-    def observe(self, done: int, total: int, count: int) -> None:
-        """Send a notification if one is due.
+    def observe(self, done: int, total: int, count: int) -> Callable[[], None] | None:
+        """Return what sends a notification, if one is due, in the transaction that records the
+        progress.
 
         :param done: bytes of the volume, of `total`
         :param count: finished objects
@@ -33,7 +35,7 @@ class ProgressNotifier:
         now = self._clock()
         late = self._timer and now - self._when >= CONF.backup_timer_interval
         if not late and count - self._objects < CONF.backup_object_number_per_notification:
-            return
+            return None
         self._when, self._objects = now, count
-        notifications.notify(self._ctxt, 'backup', EVENT, self._backup,
-                             backup_percent=done * 100 / total if total else 100.0)
+        return functools.partial(notifications.notify, self._ctxt, 'backup', EVENT, self._backup,
+                                 backup_percent=done * 100 / total if total else 100.0)

@@ -11,6 +11,7 @@ from cinder.backup import driver as driver_api
 from cinder.brick import blocking
 from cinder.context import RequestContext
 from cinder.db import backups as backups_db
+from cinder.db import session
 from cinder.rpc import notifications
 
 LOG = logging.getLogger(__name__)
@@ -33,14 +34,22 @@ def verify(ctxt: RequestContext, driver: driver_api.Driver, backup: objects.Back
         formats.of(driver.for_project(backup.project_id)).verify, chain, sample=sample))
     if report.problems:
         _require_kept(ctxt, backup)
-    _record(ctxt, backup, f'damaged, {len(report.problems)} faults: {report.problems[0]}'
-            if report.problems else f'good, {report.objects} of {report.total} objects')
     for problem in report.problems:
         LOG.error('Backup %s is damaged: %s', backup.id, problem)
-    phase, reason = (('error', {'reason': report.problems[0]}) if report.problems
-                     else ('end', {}))
-    notifications.notify(ctxt, 'backup', f'backup.verify.{phase}', backup, **reason)
+    _conclude(ctxt, backup, report)
     return report
+
+
+@session.retry_on_deadlock
+def _conclude(ctxt: RequestContext, backup: objects.Backup, report: facts.Report) -> None:
+    with session.writer(ctxt):
+        if report.problems:
+            _record(ctxt, backup, f'damaged, {len(report.problems)} faults: {report.problems[0]}')
+            notifications.notify(ctxt, 'backup', 'backup.verify.error', backup,
+                                 reason=report.problems[0])
+        else:
+            _record(ctxt, backup, f'good, {report.objects} of {report.total} objects')
+            notifications.notify(ctxt, 'backup', 'backup.verify.end', backup)
 
 
 def _require_kept(ctxt: RequestContext, backup: objects.Backup) -> None:

@@ -10,7 +10,7 @@ from cinder import context, exception, host_names
 from cinder.cmd.tables import complain
 from cinder.conf import CONF
 from cinder.coordination import files, services
-from cinder.db import renames
+from cinder.db import notices, renames
 from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
 
@@ -33,7 +33,7 @@ def delete(volume_id: str) -> int | None:
         return complain('Volume is in-use.\nDetach volume from instance and then try again.', 1)
     if not volume.host:
         print('Volume not yet assigned to host.\nDeleting volume from database and skipping rpc.')
-    rpc.init(CONF, services_db.minimum_versions)
+    rpc.init(CONF, services_db.minimum_versions, store=notices)
     volumes.delete(ctxt, volume, force=True)
     rpc.flush()
     return None

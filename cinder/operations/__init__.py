@@ -6,6 +6,9 @@ holds it, outcome.py how it ends, cancellation.py which can be cancelled.
 """
 from cinder.operations.cancellation import cancel
 from cinder.operations.executor import report
+from cinder.operations.notices import begin as note_begin
+from cinder.operations.notices import end_as_is as note_end
+from cinder.operations.notices import member_end as note_member_end
 from cinder.operations.outcome import (
     DRIVER_FAILED,
     HINTS_IGNORED,
@@ -31,5 +34,6 @@ from cinder.operations.waiting import LONGEST, SHORTEST, wait
 __all__ = ['DRIVER_FAILED', 'HINTS_IGNORED', 'Handler', 'LONGEST', 'Messages', 'NO_BACKEND',
            'OperationRunner', 'SHORTEST', 'SUPERSEDED', 'Timers', 'UNKNOWN_CAUSE', 'abandon',
            'cancel', 'cancel_queued', 'create_message', 'fail', 'handlers_of', 'handles',
-           'keeps_related', 'load', 'record_member_removed', 'report', 'request_context', 'succeed',
-           'tenant_reason', 'transition_of', 'wait']
+           'keeps_related', 'load', 'note_begin', 'note_end', 'note_member_end',
+           'record_member_removed', 'report', 'request_context', 'succeed', 'tenant_reason',
+           'transition_of', 'wait']

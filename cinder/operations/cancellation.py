@@ -118,7 +118,7 @@ def _withdraw(ctxt: context.RequestContext, operation: objects.Operation,
               resource: objects.Resource) -> None:
     """Change the status of the resource, which the service that works on it notices."""
     with session.writer(ctxt):
-        if not outcome.supersede(ctxt, operation, resource):
+        if not outcome.supersede(ctxt, operation, resource, CANCELLED):
             raise exception.NotCancellable(
                 operation_id=operation.id, reason='another request has changed its resource')
         outcome.create_message(ctxt, operation.resource_type, resource, operation.verb, CANCELLED,

@@ -18,6 +18,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.objects.verbs import VERBS
+from cinder.operations import notices
 
 # Kind of resource -> module of its table, and its state table.
 _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
@@ -94,12 +95,11 @@ def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: o
 
 @session.retry_with_lookup(_ended)
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
-            *, status: str | None = None, also: Callable[[], object] | None = None,
-            **values: object) -> bool:
-    """End the operation and set the final status of the resource, in one transaction.
+            *, status: str | None = None, **values: object) -> bool:
+    """End the operation and set the final status of the resource, in one transaction, and notify
+    of it unless another request changed the status meanwhile.
 
     :param status: status in place of the one in the state table.
-    :param also: called in the transaction, unless another request changed the status meanwhile.
     :param values: columns to write. They describe the storage, so they are written whatever the
         status is by now.
     :returns: False when another request (a forced delete, a reset) changed the status meanwhile;
@@ -117,8 +117,8 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
         _let_go(ctxt, operation)
         if not moved:
             _keep_facts(ctxt, operation, resource, values)
-        elif also is not None:
-            also()
+        else:
+            notices.end(ctxt, operation, resource, status or row.after, **values)
     return moved
 
 
@@ -150,7 +150,8 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: o
     :param step: key of the table of verbs; the verb of the operation by default.
     :param status: status in place of the one in the state table.
     :param operator_detail: more about the cause, in the message for operators only.
-    :param also: as for succeed().
+    :param also: called in the transaction, unless another request changed the status meanwhile, in
+        place of the notification of the failure.
     :param values: columns to write whatever the status is by now, in addition to those of the state
         table.
     :returns: False when another request changed the status meanwhile; that status is kept.
@@ -171,7 +172,16 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: o
                            operation.request_id, operator_detail=operator_detail)
         if moved and also is not None:
             also()
+        elif moved:
+            notices.error(ctxt, operation, resource, reason, status or row.error, **values)
+        _note_members(ctxt, operation, failed[1:], reason)
     return moved
+
+
+def _note_members(ctxt: context.RequestContext, operation: objects.Operation,
+                  failed: list[tuple[str, objects.Resource]], reason: str) -> None:
+    for kind, member in failed:
+        notices.member_error(ctxt, operation, kind, member, reason)
 
 
 def fail_related(ctxt: context.RequestContext, operation: objects.Operation,
@@ -217,10 +227,11 @@ def spare_related(ctxt: context.RequestContext, operation: objects.Operation) ->
 
 
 def supersede(ctxt: context.RequestContext, operation: objects.Operation,
-              resource: objects.Resource) -> bool:
+              resource: objects.Resource, reason: str) -> bool:
     """Give the resources of an operation the statuses of its failure, while its work goes on until
     it notices. Must be called within a transaction.
 
+    :param reason: cause, in words for a tenant.
     :returns: whether the operation had the resource; otherwise nothing is changed.
     """
     row = transition_of(operation)
@@ -228,7 +239,8 @@ def supersede(ctxt: context.RequestContext, operation: objects.Operation,
     if row.meanwhile is None or not table.finish_transition(
             ctxt, resource.id, row.meanwhile, row.error, dict(row.failed)):
         return False
-    fail_related(ctxt, operation)
+    notices.error(ctxt, operation, resource, reason, row.error, **dict(row.failed))
+    _note_members(ctxt, operation, fail_related(ctxt, operation), reason)
     return True
 
 
@@ -244,6 +256,7 @@ def record_member_removed(ctxt: context.RequestContext, operation: objects.Opera
     with session.writer(ctxt):
         operations_db.confirm(ctxt, operation)
         _KINDS[kind][0].destroy(ctxt, member.id)
+        notices.member_end(ctxt, operation, member)
 
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str,
@@ -259,9 +272,11 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
     with session.writer(ctxt):
         operations_db.finish(ctxt, operation, error=reason)
         _let_go(ctxt, operation)
-        for kind, each in fail_related(ctxt, operation):
+        failed = fail_related(ctxt, operation)
+        for kind, each in failed:
             create_message(ctxt, kind, each, operation.verb, reason,
                            request_id=operation.request_id)
+        _note_members(ctxt, operation, failed, reason)
         if resource is not None:
             _keep_facts(ctxt, operation, resource, values)
 

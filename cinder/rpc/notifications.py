@@ -18,6 +18,7 @@ from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.rpc import base, notices
 
+LOG = logging.getLogger(__name__)
 GROUP = 'oslo_messaging_notifications'
 # Verb of the journal -> event type, where they differ; None: no notification.
 EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
@@ -132,6 +133,19 @@ def start() -> None:
         _sender().wake()
 
 
+def _require_transaction(ctxt: RequestContext, event: str, alone: bool = False) -> None:
+    """Report a notification that a kill could lose, or that a rollback would not take back; the
+    tests make that an error, whether notifications are enabled or not."""
+    if not alone and not ctxt.in_transaction:
+        report_outside(event)
+
+
+def report_outside(event: str) -> None:
+    """Log that a notification is not written in the transaction of its change."""
+    LOG.error('Notification %s is written outside the transaction of its change. Please report '
+              'this; nothing is to be done.', event)
+
+
 def _put(ctxt: RequestContext, publisher: str, event: str, priority: str, payload: dict) -> None:
     """Send a notification after the open transaction of the context is committed, or now."""
     notifier, store = _notifier(), base.notice_store()
@@ -150,37 +164,45 @@ def is_enabled() -> bool:
     return _notifier() is not None
 
 
+def event_of(phase: str, work: objects.Operation, resource: objects.CinderObject) -> str | None:
+    """Return the event type of an operation; None: there is no notification.
+
+    :param phase: 'start', 'end' or 'error'.
+    """
+    event = EVENTS.get(work.verb, work.verb)
+    if (event is None or work.resource_type not in FIELDS
+            # Snapshots and volumes of the service itself are not billed.
+            or resource.get('use_quota') is False):
+        return None
+    if event in ONCE:
+        return None if phase == 'start' else event if phase == 'end' else f'{event}.error'
+    return f'{event}.{phase}'
+
+
 def notify_operation(ctxt: RequestContext, phase: str, work: objects.Operation,
                      resource: objects.CinderObject, **changed: object) -> None:
-    """Send a notification about an operation.
+    """Send a notification about an operation; see notify().
 
     :param phase: 'start', 'end' or 'error'.
     :param changed: columns whose values differ from those of the resource; `reason` of an error.
     """
-    event = EVENTS.get(work.verb, work.verb)
-    if work.resource_type == 'snapshot' and resource.get('use_quota') is False:
-        return  # the temporary snapshot of a backup is not billed
-    if event in ONCE:
-        event = None if phase == 'start' else event if phase == 'end' else f'{event}.error'
-    elif event:
-        event = f'{event}.{phase}'
-    if event and work.resource_type in FIELDS:
+    event = event_of(phase, work, resource)
+    if event:
         notify(ctxt, work.resource_type, event, resource, **changed)
 
 
 def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
-           publisher: str | None = None, **changed: object) -> None:
+           publisher: str | None = None, *, alone: bool = False, **changed: object) -> None:
     """Send a notification about a resource, with priority error for an error.
+
+    Must be called in the transaction of the change that it is about: a kill leaves both or none.
 
     :param publisher: 'service.host' of a service that rejects a request; None: the host of the
         resource.
+    :param alone: it is about no change of the database, such as that a call has begun.
     """
-    notifier = _notifier()
-    if notifier is None or ctxt.rehearsal is not None:
-        return
-    if (ctxt.together is not None and base.notice_store() is None
-            and ctxt.together.after(functools.partial(
-                notify, ctxt, kind, event, resource, publisher, **changed))):
+    _require_transaction(ctxt, event, alone)
+    if _notifier() is None or ctxt.rehearsal is not None:
         return
     _put(ctxt, publisher or f'{kind}.{_host(resource)}', event,
          'error' if publisher or event.endswith('.error') else 'info',
@@ -216,19 +238,24 @@ def notify_capacity(ctxt: RequestContext, kind: str, usage: Mapping[str, object]
             functools.partial(sender.info, ctxt, event, dict(usage)), event)
 
 
-def notify_cache(ctxt: RequestContext, event: str, image_id: str, host: str | None) -> None:
+def notify_cache(ctxt: RequestContext, event: str, image_id: str, host: str | None,
+                 alone: bool = False) -> None:
     """Send a notification about the image-volume cache of a back end.
 
     :param event: 'hit', 'miss' or 'evict'.
     :param host: 'host@backend#pool' of the volume.
+    :param alone: as for notify().
     """
+    _require_transaction(ctxt, event, alone)
     if is_enabled():
         _put(ctxt, f'image_volume_cache.{host}', f'image_volume_cache.{event}', 'info',
              {'image_id': image_id, 'host': host})
 
 
 def notify_admin(ctxt: RequestContext, event: str, payload: Mapping[str, object]) -> None:
-    """Send a notification about a type or specs, which an administrator has changed."""
+    """Send a notification about a type or specs, which an administrator has changed, in the
+    transaction of the change."""
+    _require_transaction(ctxt, event)
     if is_enabled() and ctxt.rehearsal is None:
         _put(ctxt, f'{_PUBLISHERS[event.partition(".")[0]]}.{CONF.host}', event, 'info',
              {name: _plain(value) for name, value in payload.items()})

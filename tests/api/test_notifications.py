@@ -5,9 +5,7 @@ import json
 
 import pytest
 
-from cinder.conf import CONF
 from cinder.db import notices as store
-from cinder.rpc import base, notices, notifications
 from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
 
@@ -83,22 +81,14 @@ PUBLISHERS = {'volume_type': 'volumeType', 'volume_type_extra_specs': 'volumeTyp
 
 
 @pytest.fixture
-def kept(database, monkeypatch):
+def kept(told):
     """Notifications are kept and not sent; read them."""
-    monkeypatch.setattr(notices.Sender, 'wake', lambda _self: None)
-    base.init(CONF, url='fake:/', store=store)
-    CONF.register_opts(notifications.library._notifier_opts, group=notifications.GROUP)
-    CONF.set_override('driver', ['messagingv2'], notifications.GROUP)
-    base._state['sender'] = notices.Sender(store, None)
-
     def read():
         rows = store.first(fake_daemons.ADMIN, 99)
         store.remove(fake_daemons.ADMIN, [row['id'] for row in rows])
         return [(row['event_type'], row['publisher_id'], json.loads(row['payload']))
                 for row in rows]
-    yield read
-    CONF.clear_override('driver', notifications.GROUP)
-    base._state.clear()
+    return read
 
 
 @pytest.fixture
@@ -126,13 +116,14 @@ def ids(api):
 
 @pytest.mark.parametrize(('method', 'path', 'body', 'events'), REQUESTS, ids=[
     f'{method} {path}' for method, path, _body, _events in REQUESTS])
-def test_events(api, bus, ids, kept, method, path, body, events):
+def test_events(api, bus, ids, kept, told, method, path, body, events):
     text = json.dumps(body)
     for name, ident in ids.items():
         text = text.replace(f'{{{name}}}', ident)
     answer = api.request(method, '/' + path.format(**ids), json.loads(text))
     assert answer.status < 300, answer.body
     found = kept()
+    told.require_changes()
     assert {event: payload.keys() for event, _publisher, payload in found} == events
     for event, publisher, payload in found:
         prefix = event.partition('.')[0]
@@ -148,7 +139,7 @@ def test_a_request_that_is_refused_notifies_of_nothing(api, bus, ids, kept):
     assert kept() == []
 
 
-def test_a_transfer_to_its_end(api, bus, ids, kept):
+def test_a_transfer_to_its_end(api, bus, ids, kept, told):
     body = {'transfer': {'volume_id': ids['volume'], 'no_snapshots': True}}
     made = api.post('/volume-transfers', body).json['transfer']
     api.delete(f'/volume-transfers/{made["id"]}')
@@ -156,6 +147,7 @@ def test_a_transfer_to_its_end(api, bus, ids, kept):
     answer = api.post(f'/volume-transfers/{made["id"]}/accept',
                       {'accept': {'auth_key': made['auth_key']}})
     assert answer.status == 202, answer.body
+    told.require_changes()
     assert [event for event, _publisher, _payload in kept()] == [
         f'volume.transfer.{verb}.{phase}' for verb in ('create', 'delete', 'create', 'accept')
         for phase in ('start', 'end')]

@@ -12,7 +12,9 @@ from cinder.db import attachments as attachments_db
 from cinder.db import journal, session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
+from cinder.rpc import notifications
 from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import notices
 
 
 def create(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | None = None,
@@ -202,4 +204,8 @@ def delete_row(ctxt: RequestContext, volume: objects.Volume,
         # place.
         if volume.migration_status != 'migrating' or not any(map(waits_for_compute, unfinished)):
             volumes_db.settle(ctxt, volume.id)
+        if gone and not attachment.is_reservation:
+            if not attachment.connector:  # else the back end has
+                notifications.notify(ctxt, 'volume', 'volume.detach.start', volume)
+            notices.as_it_is(ctxt, 'volume.detach.end', volume)
     return left

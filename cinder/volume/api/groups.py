@@ -16,9 +16,11 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
+from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import encryption, zones
+from cinder.volume.api import volumes as volumes_api
 
 
 def service_of(group: objects.Group) -> dict[str, str | None]:
@@ -243,9 +245,11 @@ def _delete(ctxt: RequestContext, group: objects.Group,
         group = groups_db.get(ctxt, group.id)
         if group.host is None:
             # The group has no back end, and neither have its volumes, which waited for it.
+            notifications.notify(ctxt, 'group', 'group.delete.start', group)
             for volume in volumes:
-                volumes_db.destroy(ctxt, volume.id)
+                volumes_api.destroy(ctxt, volume)
             groups_db.destroy(ctxt, group.id)
+            notifications.notify(ctxt, 'group', 'group.delete.end', group, status='deleted')
             return volumes
         operation = operations_db.create(ctxt, 'group.delete', group, **service_of(group))
     volume_rpc.VolumeAPI().start(ctxt, operation, group)

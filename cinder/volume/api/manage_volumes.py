@@ -84,7 +84,7 @@ def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
             requirements.not_attached, requirements.not_migrating, requirements.no_group,
             backup_sources.volume_unread, requirements.no_snapshots))
         if volume.host is None:
-            volumes_db.destroy(ctxt, volume.id)
+            volumes.destroy(ctxt, volume, 'unmanage')
             return
         operation = operations_db.create(ctxt, 'volume.unmanage', volume,
                                          **volumes.service_of(volume))

@@ -32,11 +32,18 @@ def of_change(ctxt: RequestContext, event: str,
         yield
         return
     kind = event.partition('.')[0]
-    with _transaction(ctxt):
+    with session.writer(ctxt):
         notifications.notify(ctxt, kind, f'{event}.start', resource)
         yield
-        notifications.notify(ctxt, kind, f'{event}.end',
-                             _LOAD[kind](ctxt.elevated(), resource.id))
+        as_it_is(ctxt, f'{event}.end', resource)
+
+
+def as_it_is(ctxt: RequestContext, event: str,
+             resource: objects.Volume | objects.Snapshot) -> None:
+    """Send an event with the present row of a volume or snapshot, in the open transaction."""
+    kind = event.partition('.')[0]
+    if notifications.is_enabled():
+        notifications.notify(ctxt, kind, event, _LOAD[kind](ctxt.elevated(), resource.id))
 
 
 @contextlib.contextmanager
@@ -49,7 +56,7 @@ def of_admin(ctxt: RequestContext, event: str, **payload: object) -> Iterator[di
     if not notifications.is_enabled():
         yield payload
         return
-    with _transaction(ctxt):
+    with session.writer(ctxt):
         payload = {name: value() if callable(value) else value
                    for name, value in payload.items()}
         yield payload
@@ -63,7 +70,3 @@ def type_of(kind: str, row: Any) -> dict[str, object]:
     """
     get = row.get if isinstance(row, Mapping) else lambda name: getattr(row, name, None)
     return {**{name: get(name) for name in _FIELDS[kind]}, 'deleted': False, 'deleted_at': None}
-
-
-def _transaction(ctxt: RequestContext) -> contextlib.AbstractContextManager[Any]:
-    return session.writer(ctxt) if notifications.are_kept() else contextlib.nullcontext()

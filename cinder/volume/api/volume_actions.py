@@ -14,7 +14,6 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
-from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import attachments, encryption_changes, notices, volumes
@@ -147,8 +146,6 @@ def _let_go(ctxt: RequestContext, volume: objects.Volume,
     else:
         attachments.disconnect(ctxt, volume, attachment)
         attachments.delete_row(ctxt, volume, attachment)
-        if not attachment.connector:  # else the back end sends it
-            notifications.notify(ctxt, 'volume', 'volume.detach.end', volume)
 
 
 def force_detach(ctxt: RequestContext, volume: objects.Volume, attachment_id: str | None = None,

@@ -13,7 +13,6 @@ from cinder.db import journal, session
 from cinder.db import operations as operations_db
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
-from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import attachments, volume_actions, volumes
@@ -92,8 +91,6 @@ def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
     except exception.OperationLost as exc:
         return _complete_ended(ctxt, volume, target, error, exc)
     volume_rpc.VolumeAPI().start(ctxt, removal, volumes_db.get(ctxt, target.id))
-    for operation in waiting:
-        _notify(ctxt, operation, volume, target, error)
     return target.id if error else volume.id
 
 
@@ -107,17 +104,6 @@ def _complete_ended(ctxt: RequestContext, volume: objects.Volume, target: object
             return complete(ctxt, volume, target, error)
     raise exception.InvalidVolume(
         reason=f'the migration of volume {volume.id} has ended') from cause
-
-
-def _notify(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
-            target: objects.Volume, error: bool) -> None:
-    """Send the notification of an operation that waited for this copy."""
-    if error:
-        notifications.notify_operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
-        return
-    notifications.notify_operation(ctxt, 'end', operation, volume, host=target.host,
-                                   volume_type_id=target.volume_type_id,
-                                   multiattach=target.multiattach)
 
 
 @session.retry_on_deadlock
@@ -134,6 +120,7 @@ def _finish(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume
             _change_places(ctxt, volume, target, bool(waiting))
             for operation in waiting:
                 operations_db.finish(ctxt, operation)
+                operations.note_end(ctxt, operation)
         # The row of the target now stands for the old storage.
         left = target if error else volume
         return operations_db.create(ctxt, 'volume.delete', target, **volumes.service_of(left))

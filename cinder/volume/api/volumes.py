@@ -21,6 +21,7 @@ from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states, type_sizes
+from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import encryption, images, notices, zones
@@ -240,7 +241,7 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
             # The scheduler may have placed the volume since it was loaded; its row is locked now.
             volume = volumes_db.get(ctxt, volume.id)
         if volume.host is None:
-            volumes_db.destroy(ctxt, volume.id)
+            destroy(ctxt, volume)
             return
         if cascade:
             for snapshot in snapshots_db.for_volume(ctxt, volume.id):
@@ -250,6 +251,16 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
             ctxt, 'volume.delete' if ours else 'volume.forget', volume,
             arguments={'cascade': cascade}, **service_of(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
+
+
+def destroy(ctxt: RequestContext, volume: objects.Volume, verb: str = 'delete') -> None:
+    """Delete the row of a volume that is on no back end, in the open transaction.
+
+    :param verb: what the notifications tell of.
+    """
+    notifications.notify(ctxt, 'volume', f'volume.{verb}.start', volume)
+    volumes_db.destroy(ctxt, volume.id)
+    notifications.notify(ctxt, 'volume', f'volume.{verb}.end', volume, status='deleted')
 
 
 def _end_reservations(ctxt: RequestContext, volume: objects.Volume) -> None:

@@ -102,7 +102,7 @@ class AttachmentEndpoint:
                           attachment_id: str) -> dict:
         """Connect an attachment; store the connection information in its row and return it."""
         mode = self._mode(ctxt, volume, attachment_id, connector)
-        notifications.notify(ctxt, 'volume', 'volume.attach.start', volume)
+        notifications.notify(ctxt, 'volume', 'volume.attach.start', volume, alone=True)
         try:
             self.backend.require_ready()
             # Until the row of the attachment has its connector, the detachment of another
@@ -118,13 +118,8 @@ class AttachmentEndpoint:
                     'Attachment %s of volume %s could not be connected: %s', attachment_id,
                     volume.id, exc, exc_info=not mistake)
             self._note_failure(ctxt, volume, attachment_id, exc)
-            notifications.notify(ctxt, 'volume', 'volume.attach.error', volume,
-                                 reason=operations.tenant_reason(exc))
             raise
         LOG.info('Attachment %s of volume %s is connected.', attachment_id, volume.id)
-        if notifications.is_enabled():
-            notifications.notify(ctxt, 'volume', 'volume.attach.end',
-                                 volumes_db.get(ctxt, volume.id))
         return connection
 
     def _note_failure(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
@@ -136,6 +131,8 @@ class AttachmentEndpoint:
                 volumes_db.settle(ctxt, volume.id)
             operations.create_message(ctxt, 'volume', volume, 'volume.attach',
                                       operations.tenant_reason(exc), operations.DRIVER_FAILED)
+            notifications.notify(ctxt, 'volume', 'volume.attach.error', volume,
+                                 reason=operations.tenant_reason(exc))
 
     def _connect_attachment(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
                             connector: dict, mode: str) -> dict:
@@ -183,6 +180,9 @@ class AttachmentEndpoint:
                 else 'attaching'})
             volumes_db.settle(ctxt, volume.id)
             volumes_db.set_admin_metadata(ctxt, volume.id, {'attached_mode': mode})
+            if notifications.is_enabled():
+                notifications.notify(ctxt, 'volume', 'volume.attach.end',
+                                     volumes_db.get(ctxt, volume.id))
 
     @calls.synchronous
     def attachment_delete(self, ctxt: RequestContext, volume: objects.Volume,
@@ -198,14 +198,12 @@ class AttachmentEndpoint:
                 exports.remove_unused(ctxt, self.backend, volume, others)
             if mine is None or not mine.connector:
                 return
-            notifications.notify(ctxt, 'volume', 'volume.detach.start', volume)
+            notifications.notify(ctxt, 'volume', 'volume.detach.start', volume, alone=True)
             self._disconnect(ctxt, volume, mine.connector, others)
-            # The API deletes the row later. Until then it must not count as an attachment that
-            # needs the export.
-            with session.writer(ctxt):
-                attachments_db.update(ctxt, attachment_id,
-                                      {'connector': None, 'connection_info': None})
-                notifications.notify(ctxt, 'volume', 'volume.detach.end', volume)
+            # The API deletes the row later, and notifies of the end. Until then the row must not
+            # count as an attachment that needs the export.
+            attachments_db.update(ctxt, attachment_id,
+                                  {'connector': None, 'connection_info': None})
         LOG.info('Attachment %s of volume %s is disconnected.', attachment_id, volume.id)
 
 

@@ -45,6 +45,7 @@ class GroupSnapshotEndpoint:
                     snapshots_db.finish_transition(
                         ctxt, snapshot.id, 'creating', 'available',
                         {'progress': '100%', **(made.get(snapshot.id) or {})})
+                    operations.note_member_end(ctxt, operation, snapshot)
                 work.succeed()
 
     @operations.handles('group_snapshot.delete')
@@ -56,8 +57,10 @@ class GroupSnapshotEndpoint:
             with work.driver(), generic_groups.quiesced(self.driver, write_locked=snapshots):
                 self._groups(ctxt, operation).delete_group_snapshot(work.resource, snapshots)
             with session.writer(ctxt):
-                for snapshot in snapshots:
+                # Without those whose rows were deleted one by one.
+                for snapshot in _snapshots(ctxt, work.resource):
                     snapshots_db.destroy(ctxt, snapshot.id)
+                    operations.note_member_end(ctxt, operation, snapshot)
                 work.succeed()
 
 

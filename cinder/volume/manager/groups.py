@@ -78,6 +78,7 @@ class GroupEndpoint:
                 for volume, _ in copies:
                     volumes_db.finish_transition(ctxt, volume.id, 'creating', 'available',
                                                  {**common, **(made.get(volume.id) or {})})
+                    operations.note_member_end(ctxt, operation, volume)
                 work.succeed()
             for volume, _ in copies:
                 self.backend.allocate(volume.host, volume.size)
@@ -100,8 +101,10 @@ class GroupEndpoint:
                         exports.remove(ctxt, self.backend, volume)
                 groups.delete_group(work.resource, placed)
             with session.writer(ctxt):
-                for volume in volumes:
+                # Without those whose rows were deleted one by one.
+                for volume in _volumes(ctxt, work.resource):
                     volumes_db.destroy(ctxt, volume.id)
+                    operations.note_member_end(ctxt, operation, volume)
                 work.succeed()
             for volume in placed:
                 self.backend.allocate(volume.host, -volume.size)

@@ -16,6 +16,7 @@ from cinder.context import RequestContext
 from cinder.db import image_cache as cache_db
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
+from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.image import image_properties, image_verification
 from cinder.keymgr import certificates
@@ -65,8 +66,9 @@ def clone(backend: backends.Backend, work: Task[objects.Volume],
         # What an empty creation or an interrupted attempt left has the same name.
         driver.delete_volume(volume)
         made = driver.create_cloned_volume(volume, cached) or {}
-    cache_db.touch(work.ctxt, cached.id)
-    _notify(work.ctxt, 'hit', volume, image['id'])
+    with session.writer(work.ctxt):
+        cache_db.touch(work.ctxt, cached.id)
+        _notify(work.ctxt, 'hit', volume, image['id'])
     LOG.info('Volume %s is a clone of volume %s, which has image %s.', volume.id, cached.id,
              image['id'])
     return made
@@ -137,7 +139,8 @@ def _start(backend: backends.Backend, work: Task[objects.Volume], pool: str,
            image: Mapping[str, Any]) -> bool:
     """Start to fetch an image into the cache; return False if it has no room."""
     ctxt, volume = work.ctxt, work.resource
-    _notify(ctxt, 'miss', volume, image['id'])
+    # A miss changes nothing.
+    _notify(ctxt, 'miss', volume, image['id'], alone=True)
     size = _gibibytes(image) or volume.size
     cache_db.forget(ctxt, pool)
     if not _make_room(ctxt, backend, pool, size):
@@ -194,15 +197,17 @@ def _evict(ctxt: RequestContext, entry: cache_db.Entry) -> bool:
     """Evict an entry; return False if its volume is in use."""
     try:
         volume = volumes_db.get(ctxt, entry.volume_id)
-        operation = cache_db.evict(ctxt, entry.volume_id)
+        with session.writer(ctxt):
+            operation = cache_db.evict(ctxt, entry.volume_id)
+            _notify(ctxt, 'evict', volume, entry.image_id)
     except (exception.VolumeNotFound, exception.InvalidVolume) as exc:
         LOG.warning('Volume %s of the image cache was not evicted: %s', entry.volume_id, exc)
         return False
     LOG.info('Image %s is evicted from the cache, with volume %s.', entry.image_id, volume.id)
-    _notify(ctxt, 'evict', volume, entry.image_id)
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
     return True
 
 
-def _notify(ctxt: RequestContext, event: str, volume: objects.Volume, image_id: str) -> None:
-    notifications.notify_cache(ctxt, event, image_id, volume.host)
+def _notify(ctxt: RequestContext, event: str, volume: objects.Volume, image_id: str,
+            alone: bool = False) -> None:
+    notifications.notify_cache(ctxt, event, image_id, volume.host, alone)

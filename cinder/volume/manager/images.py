@@ -94,11 +94,11 @@ class ImageEndpoint:
             image = self._usable_image(work)
             self._write(work, image, new=False)
             _finish(ctxt, work, image)
-        if work.outcome:
+        if work.done is not None:
             compute.notify_reimaged(
                 {attachment.instance_uuid for attachment in
                  attachments_db.for_volume(ctxt, work.resource.id) if attachment.instance_uuid},
-                work.resource.id, done=work.outcome[0] == 'end')
+                work.resource.id, done=work.done)
 
     def _fill(self, work: Task[objects.Volume]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Give a new volume the data of its image, as a clone where that is possible.

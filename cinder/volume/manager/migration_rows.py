@@ -69,6 +69,7 @@ def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
             volumes_db.overwrite(ctxt, target.id, {'encryption_key_id': volume.encryption_key_id})
             unused_keys.note(ctxt, volume.encryption_key_id, volume.id, volume.project_id)
         operations_db.finish(ctxt, operation)
+        operations.note_end(ctxt, operation)
         return operations_db.create(ctxt, 'volume.delete', target, **service_of(volume))
 
 

@@ -2,7 +2,6 @@
 """The context manager around each long operation: lock, claim, load, and recording of the
 failure."""
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -10,17 +9,11 @@ from oslo_log import log as logging
 
 from cinder import context, exception, fault_points, injected_faults, objects, operations, ownership
 from cinder.conf import CONF
-from cinder.db import operations as operations_db
-from cinder.db import session
-from cinder.objects import states
 from cinder.objects.verbs import VERBS
-from cinder.rpc import notifications
 from cinder.volume.host import locks
 
 LOG = logging.getLogger(__name__)
 
-# Argument of an operation: the notification that it begins is written.
-_NOTED = 'noted'
 # Most seconds between two checks whether a source is still being read.
 LONGEST_LOOK = 5
 
@@ -34,9 +27,8 @@ class Task(Generic[R]):
                  resource: R) -> None:
         self.ctxt, self.operation = ctxt, operation
         self.resource: R = resource
-        # The end of the operation and the columns written then; the notification is sent after the
-        # commit.
-        self.outcome: tuple[str, dict] | None = None
+        # Whether the operation has ended, and well.
+        self.done: bool | None = None
         # Columns to write together with an error status: work that was done before the failure.
         self.on_failure: dict[str, object] = {}
 
@@ -66,12 +58,10 @@ class Task(Generic[R]):
         """
         with fault_points.around(f'{self.operation.verb}:finish'):
             ownership.confirm()
-            row = operations.transition_of(self.operation)
-            outcome = 'end', {'status': self._now(status or row.after), **values}
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
-                                       also=self._noting(outcome), **values)
+                                       **values)
         if moved:
-            self.outcome = outcome
+            self.done = True
         return moved
 
     def fail(self, exc: Exception, **values: object) -> None:
@@ -81,49 +71,10 @@ class Task(Generic[R]):
         LOG.log(logging.WARNING if mistake else logging.ERROR, '%s of %s %s failed: %s',
                 self.operation.verb, self.operation.resource_type, self.resource.id, exc,
                 exc_info=None if mistake else exc)
-        reason = operations.tenant_reason(exc)
-        row = operations.transition_of(self.operation)
-        changed = {**values, 'status': self._now(values.get('status') or row.error)}
-        outcome = 'error', {'reason': reason, **changed}
-        if operations.fail(self.ctxt, self.operation, self.resource, reason,
-                           detail=operations.DRIVER_FAILED, also=self._noting(outcome), **values):
-            self.outcome = outcome
-
-    def _noting(self, outcome: tuple[str, dict]) -> Callable[[], None] | None:
-        """Return what inserts the notification of the end in the transaction of the end."""
-        if not notifications.are_kept():
-            return None
-        return functools.partial(self._notify, *outcome)
-
-    def _now(self, status: str | None) -> str:
-        """Return the status of this resource that an entry of the state table stands for."""
-        if status == states.PREVIOUS:
-            # A group has no such column; its status does not change then.
-            return getattr(self.resource, 'previous_status', self.resource.status) or 'available'
-        return status or 'deleted'
-
-    def notify_start(self) -> None:
-        """Send the notification that the operation begins, once for all its attempts."""
-        if notifications.are_kept():
-            if _NOTED not in self.operation.arguments:
-                with session.writer(self.ctxt):
-                    operations_db.add_arguments(self.ctxt, self.operation, **{_NOTED: True})
-                    self._notify('start', {})
-        elif self.operation.attempt == 1 and operations_db.WAITING not in self.operation.arguments:
-            self._notify('start', {})
-
-    def notify(self) -> None:
-        """Send the notification of the end of the operation."""
-        if self.outcome and not notifications.are_kept():
-            self._notify(*self.outcome)
-
-    def _notify(self, phase: str, changed: dict) -> None:
-        if 'launched_at' in changed and notifications.is_enabled():
-            # The database sets this time, so it is read from the row.
-            found = operations.load(self.ctxt, self.operation)
-            changed = {**changed, 'launched_at': found and found.launched_at}
-        notifications.notify_operation(self.ctxt, phase, self.operation, self.resource,
-                                       **changed)
+        if operations.fail(self.ctxt, self.operation, self.resource,
+                           operations.tenant_reason(exc), detail=operations.DRIVER_FAILED,
+                           **values):
+            self.done = False
 
 
 @contextlib.contextmanager
@@ -153,9 +104,8 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         if operation.attempt > CONF.operation_max_attempts:
             undo()
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1))
-            work.notify()
             raise exception.OperationLost(operation_id=operation.id)
-        work.notify_start()
+        operations.note_begin(ctxt, operation, work.resource)
         try:
             with _unread(work):
                 injected_faults.meet_operation(operation.verb, ownership.confirm)
@@ -167,7 +117,6 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             ownership.confirm()
             undo()
             work.fail(exc)
-    work.notify()
 
 
 class Tasks:

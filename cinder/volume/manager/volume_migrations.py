@@ -53,6 +53,7 @@ class MigrationEndpoint:
         with (locks.held(f'migration-{operation.id}'),
               self.backend.runner.claimed(ctxt, operation, f'{operation.verb}:execute:claim')):
             work = Task(ctxt, operation, volume or self._load(ctxt, operation))
+            operations.note_begin(ctxt, operation, work.resource)
             try:
                 # The wait for the compute service may be interrupted any number of times.
                 if (operation.attempt > CONF.operation_max_attempts
@@ -64,7 +65,6 @@ class MigrationEndpoint:
                 raise
             except Exception as exc:
                 self._give_up(work, exc)
-            work.notify()
 
     @operations.handles('volume.retype')
     def retype_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -191,8 +191,6 @@ class MigrationEndpoint:
     def _exchange(self, work: Task[objects.Volume], target: objects.Volume) -> None:
         """Exchange the two volumes and start the deletion of the old storage."""
         removal = migration_rows.finish(work.ctxt, work.operation, work.resource.id, target)
-        work.outcome = 'end', {'host': target.host,
-                               **migration_rows.type_columns(work.ctxt, work.operation)}
         self._remove(work.ctxt, target, removal)
         self._delete_keys(work.ctxt, work.resource.id, work.resource.encryption_key_id,
                           work.operation)

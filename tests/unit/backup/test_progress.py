@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from cinder import exception, ownership
-from cinder.backup import progress
+from cinder.backup import progress, progress_notifications
 from cinder.conf import CONF
 from cinder.db import backups as backups_db
 from cinder.db import models, session
@@ -95,7 +95,7 @@ def test_a_volume_that_another_request_has_is_not_written(ctxt, backup, make, no
 def test_silence_of_the_database_ends_the_work_with_the_lease(ctxt, make, monkeypatch):
     clock = Clock()
     seen, _operation = make(clock=clock)
-    monkeypatch.setattr(seen, '_record', lambda _ctxt: (_ for _ in ()).throw(
+    monkeypatch.setattr(seen, '_record', lambda *_args: (_ for _ in ()).throw(
         exception.DatabaseTrouble()))
     seen._write()
     clock.now += CONF.operation_lease
@@ -122,3 +122,16 @@ def test_threads_of_the_engine_know_the_locks(ctxt, make):
         thread.start()
         thread.join()
     assert errors
+
+
+def test_progress_is_notified_of_as_it_is_written(ctxt, backup, make, told):
+    seen, operation = make()
+    CONF.set_override('backup_object_number_per_notification', 1)
+    notifier = progress_notifications.ProgressNotifier(ctxt, backup, False)
+    seen = progress.Progress(ctxt, operation, 1000, Clock(), notifier.observe)
+    seen.report(250, 1000, 1)
+    seen._write()
+    CONF.clear_override('backup_object_number_per_notification')
+    (event, payload, _changed), = told.events
+    assert (event, payload['backup_percent']) == ('backup.createprogress', 25)
+    told.require_changes()

@@ -25,7 +25,9 @@ def test_one_is_due_after_some_seconds_and_after_some_objects(ctxt, conf, sent, 
     notifier = progress_notifications.ProgressNotifier(
         ctxt, objects.Backup(id='b'), timer, lambda: next(times))
     for done, count in ((10, 1), (20, 2), (30, 6), (40, 7)):
-        notifier.observe(done, 100, count)
+        notify = notifier.observe(done, 100, count)
+        if notify:
+            notify()
     assert sent == [('backup.createprogress', percent) for percent in expected]
 
 

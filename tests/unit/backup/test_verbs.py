@@ -350,6 +350,21 @@ def test_a_backup_is_verified_when_it_is_due(ctxt, service, conf, files, volume,
     assert get(ctxt, backup).metadata['verified'].startswith('damaged, 1 faults: ')
 
 
+def test_a_result_is_notified_of_as_it_is_written(ctxt, service, files, volume, work, told):
+    made = volume()
+    write(files, made, os.urandom(4096))
+    backup = backups.create(ctxt, made)
+    work()
+    del told.events[:]
+    driver = service.store.driver
+    place = next(key for key in driver.objects if key[1].endswith('-00001'))
+    for content in (driver.objects[place], b'x' + driver.objects[place][1:]):
+        driver.objects[place] = content
+        verification.verify(ctxt, driver, get(ctxt, backup), 100)
+    assert told.types == ['backup.verify.end', 'backup.verify.error']
+    told.require_changes()
+
+
 @pytest.mark.parametrize('why', ['parent', 'refused'])
 def test_a_backup_that_cannot_be_verified_does_not_keep_the_others_waiting(
         ctxt, service, conf, files, volume, work, monkeypatch, why):

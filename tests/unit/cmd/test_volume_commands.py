@@ -58,7 +58,7 @@ def test_groups_are_renamed(ctxt, database, capsys):
 
 @pytest.fixture
 def sent(monkeypatch):
-    monkeypatch.setattr(rpc, 'init', lambda *args: None)
+    monkeypatch.setattr(rpc, 'init', lambda *args, **kwargs: None)
     return fake_bus.Bus().install(monkeypatch)
 
 

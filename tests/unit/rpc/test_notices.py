@@ -128,7 +128,8 @@ def test_a_broker_that_does_not_confirm(ctxt, told, monkeypatch, caplog):
     notifier = notifications._notifier()
     monkeypatch.setattr(notifier.transport._driver, 'send_notification', refuse)
     volume = volumes_db.create(ctxt, {'project_id': 'p1', 'user_id': 'u1', 'size': 1})
-    notifications.notify(ctxt, 'volume', 'volume.update.end', volume)
+    with session.writer(ctxt):
+        notifications.notify(ctxt, 'volume', 'volume.update.end', volume)
     with pytest.raises(ConnectionError):
         notifications._sender().drain()
     assert len(store.first(ctxt, 9)) == 1 and 'Payload' not in caplog.text

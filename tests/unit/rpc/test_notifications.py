@@ -15,7 +15,8 @@ LOGGER = 'oslo.messaging.notification'
 
 
 @pytest.fixture
-def ctxt():
+def ctxt(monkeypatch):
+    monkeypatch.setattr(context.RequestContext, 'in_transaction', True)
     return context.RequestContext(user_id='u1', project_id='p1', is_admin=True,
                                   auth_token='SECRET')
 

@@ -128,3 +128,27 @@ def test_detaching_what_nobody_has_ends_what_was_announced_and_mends_nothing(
     volume = make(status=status)
     volume_actions.detach(ctxt, volume)
     assert _statuses(ctxt, volume)[0] == after
+
+
+@pytest.mark.parametrize('connector', [None, {'host': 'h'}])
+def test_an_end_is_notified_of_with_its_row(ctxt, make, sent, told, monkeypatch, connector):
+    """By the API, which deletes the row; with a connector the back end has sent the start."""
+    monkeypatch.setattr(attachments, 'require_unused', lambda *_args: None)
+    volume = make()
+    volume_actions.attach(ctxt, volume, SERVER, None, '/dev/vdb', None)
+    assert told.types == ['volume.attach.start', 'volume.attach.end']
+    held, = attachments_db.for_volume(ctxt, volume.id)
+    attachments_db.update(ctxt, held.id, {'connector': connector})
+    del told.events[:]
+    volume_actions.force_detach(ctxt, volumes_db.get(ctxt, volume.id))
+    assert told.types == [*(['volume.detach.start'] if connector is None else []),
+                          'volume.detach.end']
+    assert told.events[-1][1]['status'] == 'available'
+    assert told.events[-1][1]['volume_attachment'] == []
+    told.require_changes()
+
+
+def test_the_end_of_a_reservation_is_not_notified_of(ctxt, make, told):
+    volume = make()
+    attachments.delete(ctxt, attachments.create(ctxt, volume, SERVER))
+    assert told.types == []

@@ -530,3 +530,9 @@ def test_import_names_who_may_be_asked_next(ctxt, bus, service, make):
     message = bus.sent[-1]
     assert {message.host, *message.args['operation'].arguments['hosts']} == {'keeper', 'second'}
     assert backups_db.get(ctxt, NOBODY).volume_id == '00000000-0000-0000-0000-000000000000'
+
+
+def test_a_reset_is_notified_of_with_its_row(ctxt, make, told):
+    backups.reset_status(ctxt, make(), 'error')
+    assert told.types == ['backup.reset_status.start', 'backup.reset_status.end']
+    told.require_changes()

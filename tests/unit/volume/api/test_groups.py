@@ -373,3 +373,12 @@ def test_attached_volumes_fail_over_only_on_request(ctxt, make, member, sent, st
     assert volumes_db.get(ctxt, volume.id).replication_status == now
     assert groups_db.get(ctxt, group.id).replication_status == now
     assert [method for method, _ in sent] == ['failover_replication_group'] * fails_over
+
+
+def test_a_deletion_without_a_back_end(ctxt, make, member, sent, told):
+    group = make(host=None, status='error')
+    member(group, host=None)
+    groups.delete(ctxt, group, delete_volumes=True)
+    assert told.types == ['group.delete.start', 'volume.delete.start', 'volume.delete.end',
+                          'group.delete.end']
+    told.require_changes()

@@ -231,3 +231,10 @@ def test_metadata_that_changed_meanwhile_is_not_overwritten(ctxt, make):
     with pytest.raises(exception.PreconditionFailed):
         volumes.set_metadata(ctxt, volume, {'k': 'ours'}, matches=lambda now: now == {})
     assert volumes_db.get(ctxt, volume.id).metadata == {'k': 'theirs'}
+
+
+def test_a_deletion_without_a_back_end(ctxt, make, sent, told):
+    volumes.delete(ctxt, make(status='error', host=None))
+    assert told.types == ['volume.delete.start', 'volume.delete.end']
+    assert told.events[-1][1]['status'] == 'deleted'
+    told.require_changes()

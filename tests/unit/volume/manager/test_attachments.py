@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an initiator is told about a volume."""
+import contextlib
 import functools
 import threading
 
@@ -194,3 +195,16 @@ def test_all_connections_end_with_the_export(manager, ctxt, shared, exports, mon
         attachments_db.create(ctxt, {'volume_id': shared.id, 'attach_status': 'attached'})
     _endpoint(manager).terminate_connection(ctxt, shared, None)
     assert exports == [('remove', None)]
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_a_connection_is_notified_of(manager, ctxt, shared, told, monkeypatch, fails):
+    attachment = _attachment(ctxt, shared)
+    if fails:
+        monkeypatch.setattr(manager.backend.driver, 'initialize_connection', None)
+    with pytest.raises(TypeError) if fails else contextlib.nullcontext():
+        _endpoint(manager).attachment_update(ctxt, shared, CONNECTOR, attachment.id)
+    # The first one is about the call.
+    assert told.events.pop(0)[0] == 'volume.attach.start'
+    assert told.types == ['volume.attach.error' if fails else 'volume.attach.end']
+    told.require_changes()

@@ -300,3 +300,28 @@ class TestStorageThatKeepsGroups:
         assert run().state == 'failed'
         assert groups_db.get(ctxt, group.id).status == 'error'
         assert volumes_db.get(ctxt, volume.id).group_id is None
+
+
+@pytest.mark.parametrize('native', [False, True])
+def test_members_are_notified_of_with_their_rows(ctxt, manager, group, member, run, told, native,
+                                                 monkeypatch):
+    """Once, whether the rows of members are deleted one by one or together."""
+    if native:
+        manager.backend.driver.__class__, manager.backend.driver.asked = GroupDriver, []
+    for text in (b'one', b'two'):
+        member(text, group.id)
+    snapshot = group_snapshots_api.create(ctxt, group)
+    run()
+    group_snapshots_api.delete(ctxt, group_snapshots_db.get(ctxt, snapshot.id))
+    run()
+    groups_api.delete(ctxt, groups_db.get(ctxt, group.id), delete_volumes=True)
+    run()
+    for verb, kind, part in (('create', 'group_snapshot', 'snapshot'),
+                             ('delete', 'group_snapshot', 'snapshot'),
+                             ('delete', 'group', 'volume')):
+        events, told.events[:6] = told.types[:6], []
+        assert sorted(events) == sorted([
+            *(f'{kind}.{verb}.{phase}' for phase in ('start', 'end')),
+            *2 * [f'{part}.{verb}.{phase}' for phase in ('start', 'end')]])
+        assert (events[0], events[-1]) == (f'{kind}.{verb}.start', f'{kind}.{verb}.end')
+    assert told.events == []

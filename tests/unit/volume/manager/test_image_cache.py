@@ -27,6 +27,9 @@ OPTIONS = ('image_volume_cache_enabled', 'image_volume_cache_max_count',
            'image_volume_cache_max_size_gb')
 
 
+NOTIFY = notifications.notify_cache
+
+
 @pytest.fixture
 def service(monkeypatch, ctxt):
     ctxt.auth_token = 'of the caller'
@@ -46,7 +49,7 @@ def downloads(service):
 def events(monkeypatch):
     seen = []
     monkeypatch.setattr(notifications, 'notify_cache',
-                        lambda _ctxt, event, image_id, host: seen.append((event, image_id)))
+                        lambda _ctxt, event, image_id, *_more: seen.append((event, image_id)))
     return seen
 
 
@@ -380,3 +383,15 @@ def test_commands(ctxt, service, cloud, capsys):
     volumes_db.overwrite(ctxt, cloud.entries()[0].volume_id, {'status': 'in-use'})
     assert manage('image-cache', 'evict', images[1]) == 1
     assert 'was not deleted' in capsys.readouterr().out
+
+
+def test_uses_are_notified_of_with_their_rows(ctxt, service, cloud, options, told, monkeypatch):
+    monkeypatch.setattr(notifications, 'notify_cache', NOTIFY)
+    options(max_count=1)
+    for _number in range(2):
+        cloud.make(service.add(DATA))
+    uses = [each for each in told.events if each[0].startswith('image')]
+    assert [event for event, _payload, _changed in uses] == [
+        f'image_volume_cache.{event}' for event in ('miss', 'hit', 'miss', 'evict', 'hit')]
+    told.events[:] = [each for each in told.events if not each[0].endswith(('.miss', '.start'))]
+    told.require_changes()

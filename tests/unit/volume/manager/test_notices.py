@@ -1,37 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notifications of operations: written in the transaction that ends the operation, once for all its
 attempts."""
-import json
-
 import pytest
 
 from cinder import exception
-from cinder.conf import CONF
-from cinder.db import notices as store
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
-from cinder.rpc import base, notices, notifications
 from cinder.volume.api import volumes as volumes_api
 from tests.fakes.journal import schedule, wake
 from tests.unit.volume.conftest import BACKEND, POOL
 
 
 @pytest.fixture
-def kept(ctxt, manager, monkeypatch):
-    """Notifications are kept and not sent; read (event, status) of them."""
+def kept(manager, told):
+    """Read (event, status) of the notifications."""
     manager.runner.stop()  # only messages are delivered
-    monkeypatch.setattr(notices.Sender, 'wake', lambda _self: None)
-    base.init(CONF, url='fake:/', store=store)
-    CONF.register_opts(notifications.library._notifier_opts, group=notifications.GROUP)
-    CONF.set_override('driver', ['messagingv2'], notifications.GROUP)
-
-    def read():
-        return [(row['event_type'], json.loads(row['payload'])['status'])
-                for row in store.first(ctxt, 99)]
-    yield read
-    CONF.clear_override('driver', notifications.GROUP)
-    base._state.clear()
+    return lambda: [(event, payload['status']) for event, payload, _changed in told.events]
 
 
 @pytest.fixture

@@ -245,7 +245,7 @@ def test_it_moves_back_again(ctxt, bus, volume, path, tmp_path):
 @pytest.mark.parametrize(('step', 'locked'), [(step, number % 4 < 2)
                                               for number, step in enumerate(STEPS)])
 def test_a_service_killed_at_any_step_goes_on_after_its_restart(
-        ctxt, bus, start, volume, path, tmp_path, monkeypatch, step, locked):
+        ctxt, bus, start, volume, path, tmp_path, monkeypatch, told, step, locked):
     monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume, lock_volume=locked)
 
@@ -1063,3 +1063,18 @@ class TestCompletion:
         assert attachments_db.get(ctxt, attachment.id).volume_id == target.id
         assert volumes_db.get(ctxt, volume.id).status == 'available'
         assert volumes_db.get(ctxt, target.id).status == 'in-use'
+
+
+@pytest.mark.parametrize('error', [None, False, True])
+def test_a_copy_is_notified_of_in_its_exchange(ctxt, bus, volume, told, nova, monkeypatch, error):
+    """Copied by the service, or by the compute service, which may fail; never of its target."""
+    present = volume if error is None else _in_use(ctxt, volume)
+    operation = _migrate(ctxt, bus, present)
+    monkeypatch.setattr(compute, 'swap', lambda _server, old, new: volume_migrations.complete(
+        ctxt, volumes_db.get(ctxt, old), volumes_db.get(ctxt, new), error))
+    _run(ctxt, bus, operation, present)
+    assert told.types == ['volume.migrate.start',
+                          f'volume.migrate.{"error" if error else "end"}']
+    assert told.events[-1][1]['host'] == POOLS['west' if error else 'east']
+    assert {payload['volume_id'] for _event, payload, _changed in told.events} == {volume.id}
+    told.require_changes()

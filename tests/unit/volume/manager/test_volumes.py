@@ -281,6 +281,7 @@ def test_a_forced_delete_wins_over_a_creation_under_way(ctxt, manager, sent, acc
 
 def test_what_happens_is_told(ctxt, manager, accepted, sent, folder, monkeypatch):
     told = []
+    monkeypatch.setattr(notifications, 'is_enabled', lambda: True)
     monkeypatch.setattr(notifications, 'notify', lambda ctxt, kind, event, resource, **changed:
                         told.append((event, changed.get('status'), changed.get('reason'))))
     made, operation = accepted()
