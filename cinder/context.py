@@ -51,6 +51,8 @@ class RequestContext(context.RequestContext):
         self.accepted: list[Any] | None = None
         # A cinder.db.together.Together: the transactions are committed at the end; None: each is.
         self.together: Any = None
+        # Keys that the request has made: id -> id in cinder.db.key_intents; shared with elevated().
+        self.made_keys: dict[str, str] = {}
         # Position in the osprofiler trace of the sender of the message; used by cinder.rpc.
         self.trace_info = None
         # Credentials for the policy engine; computed once per request.
@@ -68,7 +70,7 @@ class RequestContext(context.RequestContext):
         other.roles = [*self.roles, 'admin'] if 'admin' not in self.roles else self.roles
         other.connection, other.commits = self.connection, self.commits
         other.rehearsal, other.accepted = self.rehearsal, self.accepted
-        other.together = self.together
+        other.together, other.made_keys = self.together, self.made_keys
         return other
 
     @property

@@ -500,6 +500,18 @@ class UnusedKey(_Table):
     extra = (sa.Index(None, 'project_id'),)
 
 
+class KeyIntent(_Table):
+    """A key that a request is about to create in the key manager, see key_intents.py; the key has
+    this id in its name."""
+
+    table = 'key_intents'
+    id = _uuid(primary_key=True)
+    project_id = _text()
+    user_id = _text()
+    abandoned = sa.Column(sa.Boolean, nullable=False)
+    extra = (sa.Index(None, 'project_id'),)
+
+
 class Pool(_Table):
     """GiB that were ever promised to each pool, 'host@backend#pool' or 'cluster@backend#pool'; the
     counts only grow, see pools.py."""

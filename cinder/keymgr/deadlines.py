@@ -34,6 +34,10 @@ class Silent(TimeoutError):
     """The key manager has not answered in time, now or shortly before."""
 
 
+class NotAsked(Silent):
+    """The key manager was not asked, because it has not answered shortly before."""
+
+
 class Line:
     """The calls of this process to a key manager.
 
@@ -67,7 +71,7 @@ class Line:
             if self._next is None:
                 return seconds
             if now < self._next:
-                raise Silent('it has not answered earlier calls')
+                raise NotAsked('it has not answered earlier calls')
             self._next = now + self._wait()
         return min(seconds, PATIENCE)
 
@@ -126,6 +130,15 @@ def is_timeout(exc: BaseException | None) -> bool:
     """Return whether an error is the lack of an answer."""
     while exc is not None:
         if isinstance(exc, TimeoutError):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
+
+
+def was_not_sent(exc: BaseException | None) -> bool:
+    """Return whether an error shows that the key manager has received nothing."""
+    while exc is not None:
+        if isinstance(exc, NotAsked | ConnectionRefusedError):
             return True
         exc = exc.__cause__ or exc.__context__
     return False

@@ -7,8 +7,9 @@ the API.
 """
 import binascii
 import contextlib
+import copy as copying
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
@@ -18,19 +19,20 @@ from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
-from cinder.db import unused_keys
-from cinder.keymgr import core_dumps, deadlines, sharing
+from cinder.db import key_intents, unused_keys
+from cinder.keymgr import core_dumps, deadlines, marks, sharing
 from cinder.metrics import neighbours
 
 if TYPE_CHECKING:
     from castellan.common.credentials.credential import Credential
+    from castellan.common.objects.managed_object import ManagedObject
     from castellan.key_manager.key_manager import KeyManager
 
 LOG = logging.getLogger(__name__)
 
 # What the compute service uses when the type names no cipher or key size.
 DEFAULT_ALGORITHM, DEFAULT_BITS = 'aes', 256
-_SERVICE = 'the user of the services'
+_CALLER, _SERVICE = 'the user of this request', 'the user of the services'
 
 
 # ------------------------------------------------------------------------------- which manager
@@ -87,7 +89,7 @@ def identities(ctxt: RequestContext) -> list['RequestContext | Credential']:
 
 
 @contextlib.contextmanager
-def _answers(what: str, user: str = 'the user of this request') -> Iterator[None]:
+def _answers(what: str, user: str = _CALLER) -> Iterator[None]:
     """Raise errors of the key manager as errors of the API.
 
     :param user: who asks it
@@ -122,8 +124,34 @@ def create(ctxt: RequestContext, encryption: Mapping) -> str:
     """
     algorithm = (encryption['cipher'] or DEFAULT_ALGORITHM).partition('-')[0]
     with _answers('make a key'):
-        return manager().create_key(identities(ctxt)[0], algorithm=algorithm,
-                                    length=encryption['key_size'] or DEFAULT_BITS)
+        who = identities(ctxt)[0]
+
+    def make(name: str) -> str:
+        with _answers('make a key'):
+            return manager().create_key(who, algorithm=algorithm, name=name,
+                                        length=encryption['key_size'] or DEFAULT_BITS)
+    return _made(ctxt, who, make)
+
+
+def _made(ctxt: RequestContext, who: 'RequestContext | Credential',
+          make: Callable[[str], str]) -> str:
+    if is_fixed():
+        return make('')
+    return marks.made(ctxt, ctxt.project_id if who is ctxt else None, make)
+
+
+def store(ctxt: RequestContext, who: 'RequestContext | Credential', key: 'ManagedObject') -> str:
+    """Store a key for an identity and return its id. Until the caller has committed, a key that is
+    left is found by its name.
+
+    :raises KeyManagerUnavailable: the key manager is down or refuses.
+    """
+    def make(name: str) -> str:
+        named = copying.copy(key)
+        named._name = name or key.name
+        with _answers('store a key', _SERVICE if who is not ctxt else _CALLER):
+            return manager().store(who, named)
+    return _made(ctxt, who, make)
 
 
 def share(ctxt: RequestContext, key_id: str) -> bool:
@@ -164,7 +192,8 @@ def copy(ctxt: RequestContext, key_id: str) -> str:
     """
     with _answers(f'copy key {key_id}'):
         who = identities(ctxt)[0]
-        return manager().store(who, manager().get(who, key_id))
+        key = manager().get(who, key_id)
+    return store(ctxt, who, key)
 
 
 def passphrase(ctxt: RequestContext, key_id: str) -> bytes:
@@ -193,8 +222,7 @@ def take_over(ctxt: RequestContext, key_id: str) -> str:
     """
     with _answers(f'give key {key_id}'):
         key = manager().get(identities(ctxt)[0], key_id)
-    with _answers('store a key', _SERVICE):
-        return manager().store(service_credentials(), key)
+    return store(ctxt, service_credentials() or ctxt, key)
 
 
 def hand_over(ctxt: RequestContext, key_id: str) -> str:
@@ -204,8 +232,7 @@ def hand_over(ctxt: RequestContext, key_id: str) -> str:
     """
     with _answers(f'give key {key_id}', _SERVICE):
         key = manager().get(service_credentials(), key_id)
-    with _answers('store a key'):
-        return manager().store(identities(ctxt)[0], key)
+    return store(ctxt, identities(ctxt)[0], key)
 
 
 def let_user_read(key_id: str, user_id: str | None) -> None:
@@ -252,6 +279,40 @@ def release(ctxt: RequestContext, key_id: str | None, volume_id: str | None,
             unused_keys.note(ctxt, key_id, volume_id, project_id or ctxt.project_id)
         return False
     return True
+
+
+def withdraw(ctxt: RequestContext, key_id: str, resource_id: str) -> None:
+    """Delete a key that was made for a resource which is not created; see release()."""
+    if release(ctxt, key_id, resource_id):
+        marks.removed(ctxt, key_id)
+
+
+def delete_abandoned(ctxt: RequestContext, limit: int = 3) -> None:
+    """Delete keys that requests of the project of the caller have made without a commit, and keys
+    of the services. Those of other users of the project are left if the key manager does not let
+    them be deleted."""
+    for project_id, who in ((ctxt.project_id, identities(ctxt)[0]), (None, service_credentials())):
+        if who is None or (project_id is None) != (who is not ctxt):
+            continue
+        for intent in key_intents.abandon(ctxt, project_id, limit):
+            try:
+                _delete_marked(ctxt, who, intent)
+            except Exception as exc:
+                LOG.warning('It cannot be found out whether key %s%s was created for nothing, '
+                            'which is tried again later: %s', marks.PREFIX, intent.id,
+                            failures.one_line(exc))
+
+
+def _delete_marked(ctxt: RequestContext, who: 'RequestContext | Credential',
+                   intent: key_intents.Intent) -> None:
+    found = marks.named(manager(), who, marks.PREFIX + intent.id)
+    for key_id in found:
+        if not keys_db.has_user(ctxt, key_id):
+            _delete(ctxt, key_id)
+            LOG.info('Key %s was deleted: the request that created it did not commit.', key_id)
+    # Barbican may hide keys of other users.
+    if found or who is not ctxt or intent.user_id == ctxt.user_id:
+        key_intents.end(ctxt, intent.id)
 
 
 def delete_unused(ctxt: RequestContext, limit: int = 10) -> int:

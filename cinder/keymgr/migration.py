@@ -12,7 +12,7 @@ from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
-from cinder.keymgr import keys, sharing
+from cinder.keymgr import keys, marks, sharing
 
 LOG = logging.getLogger(__name__)
 
@@ -51,11 +51,13 @@ def _move(ctxt: RequestContext, holder: keys_db.KeyUser) -> bool:
     if holder.volume_key not in (None, options.FIXED_KEY_ID):
         return keys_db.replace(ctxt, holder, options.FIXED_KEY_ID, holder.volume_key)
     manager, who = keys.manager(), keys.service_credentials() or ctxt
-    key_id = manager.store(who, manager.get(who, options.FIXED_KEY_ID))
+    key_id = keys.store(ctxt, who, manager.get(who, options.FIXED_KEY_ID))
     with contextlib.ExitStack() as undo:
+        undo.callback(marks.removed, ctxt, key_id)
         undo.callback(manager.delete, who, key_id)
         sharing.let_read(manager, who, key_id, holder.user_id)
         moved = keys_db.replace(ctxt, holder, options.FIXED_KEY_ID, key_id)
         if moved:
             undo.pop_all()
+            ctxt.made_keys.pop(key_id, None)
     return moved

@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import threading
+import urllib.parse
 import uuid
 
 
@@ -91,6 +92,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _keep(self, payload: bytes, meta: dict) -> str:
         ident = str(uuid.uuid4())
         self.secrets[ident] = {'owner': self.user, 'payload': payload, 'readers': [], 'open': True,
+                               'name': meta.get('name'),
                                'algorithm': meta['algorithm'], 'bit_length': meta['bit_length']}
         return f'{self.base}/v1/secrets/{ident}'
 
@@ -110,7 +112,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _post_secrets(self, _rest: list, body: dict) -> tuple[int, dict]:
         return 201, {'secret_ref': self._keep(base64.b64decode(body['payload']), body)}
 
+    def _listed(self) -> dict:
+        query = urllib.parse.parse_qs(self.path.partition('?')[2])
+        found = [{'secret_ref': f'{self.base}/v1/secrets/{ident}', 'name': each['name']}
+                 for ident, each in self.secrets.items()
+                 if each['owner'] == self.user and each['name'] in query['name']]
+        return {'secrets': found, 'total': len(found)}
+
     def _get_secrets(self, rest: list, _body: dict) -> tuple[int, dict | bytes]:
+        if not rest:
+            return 200, self._listed()
         found = self.secrets.get(rest[0])
         if found is None:
             return 404, {'title': 'Not Found'}
@@ -120,7 +131,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return 200, {'read': {'users': found['readers'], 'project-access': found['open']}}
         if rest[1:] == ['payload']:
             return 200, found['payload']
-        return 200, {'status': 'ACTIVE', 'secret_type': 'symmetric', 'name': None,
+        return 200, {'status': 'ACTIVE', 'secret_type': 'symmetric', 'name': found['name'],
                      'secret_ref': f'{self.base}/v1/secrets/{rest[0]}', 'consumers': [],
                      'created': '2020-01-01T00:00:00', 'updated': '2020-01-01T00:00:00',
                      'algorithm': found['algorithm'], 'bit_length': found['bit_length'],

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A castellan key manager in memory. Keys belong to the user who made them, as in Barbican."""
+import copy
 import os
 import uuid
 
@@ -25,7 +26,7 @@ class MemoryKeyManager(key_manager.KeyManager):
 
     def create_key(self, context, algorithm, length, expiration=None, name=None) -> str:
         return self.store(context, symmetric_key.SymmetricKey(
-            algorithm, length, os.urandom(length // 8)))
+            algorithm, length, os.urandom(length // 8), name=name))
 
     def create_key_pair(self, *_args, **_kwargs):
         raise exception.KeyManagerError(reason='not here')
@@ -46,6 +47,15 @@ class MemoryKeyManager(key_manager.KeyManager):
         if self._find(context, managed_object_id)[0] != context.user_id:
             raise exception.KeyManagerError(reason='another user made it')
         del self.kept[managed_object_id]
+
+    def list(self, context, object_type=None, metadata_only=False):
+        """Return the keys of the caller."""
+        self._require(context)
+        found = [(ident, copy.copy(key)) for ident, (owner, key) in self.kept.items()
+                 if owner == context.user_id]
+        for ident, key in found:
+            key._id = ident
+        return [key for _ident, key in found]
 
     def add_consumer(self, *_args) -> None:
         pass

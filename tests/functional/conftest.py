@@ -210,7 +210,7 @@ def guarded(installation, postgresql, identity_service,
     identity_service.add_role(keystone.ADMIN, keystone.ADMIN, 'service')
     with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
                       nodes=[Node('node1', WITH_BACKUP)], backends=('files', 'second'),
-                      keystone=identity_service, faults=False,
+                      keystone=identity_service,
                       options={'DEFAULT': {'debug': True,
                                            'allowed_direct_url_schemes': 'cinder'},
                                'second': {'image_upload_use_cinder_backend': True},

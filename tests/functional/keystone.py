@@ -221,6 +221,12 @@ def _place(persona: Persona) -> dict[str, str]:
     return {'system_scope': 'all'} if persona.system else {'domain_id': 'default'}
 
 
+# Where the API is killed between a key and the commit of the row that has it.
+KEY_POINTS = ('key:create:before', 'key:create:after', 'volume.create:api:commit:before',
+              'volume.create:api:commit:after', 'volume.delete:api:commit:after',
+              'transfer.create:api:commit:after')
+
+
 class Guarded(Suite):
     """A suite whose API asks a Keystone; its tests are clients with tokens."""
 
@@ -229,6 +235,9 @@ class Guarded(Suite):
         super().__init__(*args, **kwargs)
         keystone.add_endpoint('block-storage', f'{self.endpoint}/v3')
         keystone.add_endpoint('volumev3', f'{self.endpoint}/v3/$(project_id)s')
+
+    def fault_names(self) -> list[str]:
+        return list(KEY_POINTS)
 
     def configuration(self, node: Node) -> dict[str, dict[str, object]]:
         groups = super().configuration(node)

@@ -6,8 +6,8 @@ from cinder import context, exception
 from cinder.conf import CONF
 from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.db import backups as backups_db
+from cinder.db import key_intents, models, session, type_encryption
 from cinder.db import snapshots as snapshots_db
-from cinder.db import type_encryption
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys, migration
@@ -66,7 +66,7 @@ def test_another_users_key_is_not_for_the_taking(database, barbican):
     assert list(barbican.secrets) == [made]
 
 
-def test_without_a_token_there_is_no_key(barbican):
+def test_without_a_token_there_is_no_key(database, barbican):
     with pytest.raises(exception.KeyManagerUnavailable):
         keys.create(context.RequestContext(user_id='u1', overwrite=False), SETTINGS)
 
@@ -142,7 +142,7 @@ def test_a_copy_has_a_key_that_the_service_may_read(barbican, service, volume):
     assert keys.passphrase(context.get_admin_context(), copy.encryption_key_id)
 
 
-def test_a_key_that_is_private_stays_so(barbican, service):
+def test_a_key_that_is_private_stays_so(database, barbican, service):
     made = keys.create(_caller('u1'), SETTINGS)
     barbican.secrets[made] |= {'open': False, 'readers': ['u3']}
     assert keys.share(_caller('u1'), made)
@@ -246,3 +246,42 @@ def test_a_key_manager_that_refuses_or_is_away(barbican, service, volume, monkey
     assert (told.value.code, wanted[1] in str(told.value)) == (wanted[0], True), told.value
     assert set(barbican.secrets) == before == _keys(ctxt, *volume)
     assert volumes_db.list_rows(ctxt, detail=True).rows == rows
+
+
+# ------------------------------------------------------------------------ keys of dead requests
+@pytest.mark.parametrize('make', [
+    lambda ctxt, volume: keys.create(ctxt, SETTINGS),
+    lambda ctxt, volume: keys.copy(ctxt, volume.encryption_key_id),
+    lambda ctxt, volume: keys.take_over(ctxt, volume.encryption_key_id)])
+def test_a_key_without_a_commit_is_found_by_its_name(barbican, service, volume, make):
+    before = set(barbican.secrets)
+    make(_caller('u1'), volume[0])
+    assert set(barbican.secrets) != before
+    keys.delete_abandoned(_caller('u1'))
+    assert set(barbican.secrets) != before
+    with session.writer(_caller('u1')) as conn:
+        conn.execute(models.KeyIntent.__table__.update().values(
+            created_at=session.in_seconds(-key_intents.ABANDONED_SECONDS - 1),
+            updated_at=session.in_seconds(-key_intents.ABANDONED_SECONDS - 1)))
+    keys.delete_abandoned(_caller('u1'))
+    assert set(barbican.secrets) == before
+
+
+def _killed(*_args, **_kwargs):
+    raise SystemExit('killed')
+
+
+@pytest.mark.parametrize('verb', ['delete', 'transfer'])
+def test_a_key_whose_request_dies_after_its_commit_is_deleted(barbican, service, volume, verb,
+                                                              monkeypatch):
+    ctxt, former = _caller('u1'), volume[0].encryption_key_id
+    snapshots_db.destroy(ctxt, volume[1].id)
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(keys, 'release', _killed)
+        if verb == 'delete':
+            volumes.delete(ctxt, volume[0])
+        else:
+            transfers.create(ctxt, volume[0], encrypted_ok=True)
+    assert former in barbican.secrets
+    keys.delete_unused(ctxt)
+    assert former not in barbican.secrets

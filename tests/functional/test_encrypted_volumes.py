@@ -15,13 +15,14 @@ import time
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
 from cinder.brick import disks
 from cinder.brick.luks import opening
 from cinder.brick.luks.container import EncryptedDisk
 from tests.functional.barbican import CALL_SECONDS
-from tests.functional.client import WrongState
-from tests.functional.keystone import SERVICE
+from tests.functional.client import CUT_OFF, WrongState
+from tests.functional.keystone import KEY_POINTS, SERVICE
 from tests.functional.processes import stopped, wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -361,6 +362,46 @@ def test_a_key_manager_that_is_away(world, key_service):
     assert left in world.held()
     world.create('luks2', formats=False)
     world.check()
+
+
+@pytest.mark.parametrize('point', KEY_POINTS if FULL else KEY_POINTS[1::3])
+def test_keys_of_an_api_that_is_killed(world, guarded, point):
+    """They have a user, or are deleted with a later request of their project."""
+    volume = world.create('luks2', formats=False)
+    with guarded.killed_at(point), contextlib.suppress(*CUT_OFF):
+        if 'delete' in point:
+            world.member.request('DELETE', f'volumes/{volume}')
+        elif 'transfer' in point:
+            world.member.request('POST', 'volume-transfers', {'transfer': {'volume_id': volume}})
+        else:
+            world.member.request('POST', 'volumes', {'volume': {
+                'size': 1, 'volume_type': world.types['luks2']}})
+    guarded.ensure_running()
+    _give_up_requests(guarded)
+    if 'delete' in point:
+        world.member.wait_gone('volume', volume)
+        del world.volumes[volume]
+    elif 'transfer' in point:
+        offer, = world.member.get('volume-transfers')['transfers']
+        world.member.delete(f'volume-transfers/{offer["id"]}', expect=202)
+    else:
+        made = {each['id'] for each in world.member.get('volumes')['volumes']} - {*world.volumes}
+        assert len(made) == (point == 'volume.create:api:commit:after')
+        for each in made:
+            world.member.wait_for_status('volume', each, 'available')
+            world._keep_volume(each, 'luks2', None)
+    world.delete('volume', world.create('luks2', formats=False))
+    wait_until(lambda: world.held() == world.needed(), 20,
+               lambda: f'held {world.held()}, needed {world.needed()}')
+
+
+def _give_up_requests(guarded):
+    """Let half an hour pass for requests that have created a key."""
+    engine = sa.create_engine(guarded.database)
+    with engine.begin() as conn:
+        conn.execute(sa.text("UPDATE key_intents SET created_at = '2020-01-01', "
+                             "updated_at = '2020-01-01'"))
+    engine.dispose()
 
 
 def test_a_key_manager_that_is_silent(world, key_service, guarded):

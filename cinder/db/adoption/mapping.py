@@ -268,6 +268,7 @@ OURS: dict[str, str] = {
     'notice_lease': 'a process of this service',
     'event_sequence': 'the last position of an event',
     'unused_keys': 'keys that this service is to delete',
+    'key_intents': 'keys that requests of ours are about to create',
     'pools': 'space that our schedulers promised',
     'quota_locks': 'locks of our requests',
 }

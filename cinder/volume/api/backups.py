@@ -162,6 +162,7 @@ def _record_delete(ctxt: RequestContext, backup: objects.Backup, verb: str,
                    host: str) -> objects.Operation:
     with fault_points.around('backup.delete:api:commit'), session.writer(ctxt):
         backups_db.transition(ctxt, backup, verb, host=host)
+        encryption.note_unused(ctxt, backup)
         # The row is locked now, so no new backup can build on it.
         children = backups_db.dependents(ctxt, backup.id)
         if children:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from cinder import exception, objects, operations
 from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.context import RequestContext
-from cinder.keymgr import keys
+from cinder.db import unused_keys
+from cinder.keymgr import keys, marks
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import image_keys
 
@@ -71,13 +72,14 @@ def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
 def kept_if_committed(ctxt: RequestContext, key: str, volume_id: str) -> Iterator[None]:
     """Delete a new key again if the body fails, unless its row may have been written."""
     with contextlib.ExitStack() as undo:
-        undo.callback(keys.release, ctxt, key, volume_id)
+        undo.callback(keys.withdraw, ctxt, key, volume_id)
         try:
             yield
         except exception.CommitUnknown:
             undo.pop_all()
             raise
         left = undo.pop_all()
+        ctxt.made_keys.pop(key, None)
         if ctxt.together is not None:
             ctxt.together.undo(left.close)  # the commit comes later
 
@@ -158,14 +160,26 @@ def delete_unused(ctxt: RequestContext) -> None:
     """Delete keys of the project that ended operations have left: only the token of a request may
     do that in Barbican. What fails is tried again with a later request."""
     if keys.is_set_up() and not keys.is_fixed():
-        keys.delete_unused(ctxt)
+        alone = marks.apart(ctxt)
+        keys.delete_unused(alone)
+        keys.delete_abandoned(alone)
 
 
-def release(ctxt: RequestContext, key: str | None, volume: objects.Volume) -> None:
-    """Delete a former key of a volume after the commit, unless its backups need it. What fails is
-    tried again later."""
-    if ctxt.together is None or not ctxt.together.after(lambda: release(ctxt, key, volume)):
-        keys.release(ctxt, key, volume.id, volume.project_id)
+def note_unused(ctxt: RequestContext, resource: objects.Volume | objects.Backup) -> None:
+    """Note, in the transaction that deletes a resource or replaces its key, that its key is to be
+    deleted: a process that dies after the commit leaves the note."""
+    unused_keys.note(ctxt, resource.encryption_key_id, _volume_id(resource), resource.project_id)
+
+
+def release(ctxt: RequestContext, resource: objects.Volume | objects.Backup) -> bool:
+    """Delete a key that was noted, after the commit, unless other resources need it. Return False
+    if that fails; it is tried again later."""
+    key = resource.encryption_key_id
+    if key in (None, FIXED_KEY_ID):
+        return True
+    if ctxt.together is not None and ctxt.together.after(lambda: release(ctxt, resource)):
+        return True
+    return keys.delete_noted(ctxt, unused_keys.UnusedKey(key, _volume_id(resource)))
 
 
 def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) -> None:
@@ -173,12 +187,15 @@ def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) ->
     message is created."""
     if ctxt.together is not None and ctxt.together.after(lambda: drop_key(ctxt, resource)):
         return
-    kind, volume_id = (('backup', resource.volume_id) if isinstance(resource, objects.Backup)
-                       else ('volume', resource.id))
-    delete_unused(ctxt)
-    if not keys.release(ctxt, resource.encryption_key_id, volume_id, resource.project_id):
+    if not release(ctxt, resource):
+        kind = 'backup' if isinstance(resource, objects.Backup) else 'volume'
         operations.create_message(ctxt, kind, resource, f'{kind}.delete',
                                   f'Key {resource.encryption_key_id} was left in the key manager.')
+    delete_unused(ctxt)
+
+
+def _volume_id(resource: objects.Volume | objects.Backup) -> str:
+    return resource.volume_id if isinstance(resource, objects.Backup) else resource.id
 
 
 def require_same_key(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume) -> None:

@@ -240,6 +240,7 @@ def _delete(ctxt: RequestContext, group: objects.Group,
                 ctxt, volumes[-1], 'delete_with_group', conditions=(
                     requirements.not_attached, requirements.not_migrating,
                     backup_sources.volume_unread, requirements.no_snapshots))
+            encryption.note_unused(ctxt, volumes[-1])
             operations.cancel_queued(ctxt, volumes[-1], 'The group of the volume was deleted.')
         # The scheduler may have placed the group since it was loaded; its row is locked now.
         group = groups_db.get(ctxt, group.id)

@@ -52,13 +52,14 @@ def of_volume(ctxt: RequestContext, volume: objects.Volume,
         return
     key = keys.copy(ctxt, volume.encryption_key_id)
     with contextlib.ExitStack() as undo:
-        undo.callback(keys.release, ctxt, key, image_id)
+        undo.callback(keys.withdraw, ctxt, key, image_id)
         try:
             yield image_properties.of_encrypted(key)
         except exception.CommitUnknown:
             undo.pop_all()  # the image may get its data
             raise
         left = undo.pop_all()
+        ctxt.made_keys.pop(key, None)
         if ctxt.together is not None:
             ctxt.together.undo(left.close)  # the commit comes later
 

@@ -64,8 +64,11 @@ def replace(ctxt: RequestContext, volume: objects.Volume, key: str | None) -> No
     :raises InvalidVolume: another request has done so.
     """
     holder = keys_db.KeyUser('volume', volume.id, volume.user_id, volume.encryption_key_id)
-    if key is not None and not keys_db.replace(ctxt, holder, volume.encryption_key_id, key):
+    if key is None:
+        return
+    if not keys_db.replace(ctxt, holder, volume.encryption_key_id, key):
         raise exception.InvalidVolume(reason=f'volume {volume.id} was changed meanwhile')
+    encryption.note_unused(ctxt, volume)
 
 
 def _has_owner(volume: objects.Volume) -> bool:
@@ -76,7 +79,6 @@ def _has_owner(volume: objects.Volume) -> bool:
 @contextlib.contextmanager
 def _replacing(ctxt: RequestContext, volume: objects.Volume, made: str) -> Iterator[str]:
     """Delete the former key when the body has committed, else the new one."""
-    former = volume.encryption_key_id
     with encryption.kept_if_committed(ctxt, made, volume.id):
         yield made
-    encryption.release(ctxt, former, volume)
+    encryption.release(ctxt, volume)

@@ -47,7 +47,7 @@ def test_castellans_own_default_is_no_choice():
     assert keys.is_set_up()
 
 
-def test_a_key_is_made_by_the_settings_of_the_type(ctxt, key_manager):
+def test_a_key_is_made_by_the_settings_of_the_type(ctxt, database, key_manager):
     made = keys.create(ctxt, SETTINGS)
     owner, key = key_manager.kept[made]
     assert (owner, key.algorithm, key.bit_length) == ('u1', 'aes', 512)
@@ -55,7 +55,7 @@ def test_a_key_is_made_by_the_settings_of_the_type(ctxt, key_manager):
     assert (key.algorithm, key.bit_length) == ('aes', 256)
 
 
-def test_a_copy_is_the_same_key_under_another_id(ctxt, key_manager):
+def test_a_copy_is_the_same_key_under_another_id(ctxt, database, key_manager):
     made = keys.create(ctxt, SETTINGS)
     copy = keys.copy(ctxt, made)
     assert copy != made and keys.are_equal(ctxt, made, copy)
@@ -70,7 +70,7 @@ def test_what_opens_a_volume_is_its_key_in_hexadecimal_digits(ctxt):
         keys.passphrase(ctxt, 'another')
 
 
-def test_the_fixed_key_is_shared_until_there_is_a_manager(ctxt):
+def test_the_fixed_key_is_shared_until_there_is_a_manager(ctxt, database):
     fake.configure(fake.FIXED_KEY, None)
     assert keys.create(ctxt, SETTINGS) == keys.copy(ctxt, FIXED_KEY_ID) == FIXED_KEY_ID
     manager = fake.configure(fake.FIXED_KEY)
@@ -78,7 +78,7 @@ def test_the_fixed_key_is_shared_until_there_is_a_manager(ctxt):
     assert manager.kept[copy][1].get_encoded() == bytes.fromhex(fake.FIXED_KEY)
 
 
-def test_a_manager_that_is_down_or_refuses_is_503(ctxt, key_manager, caplog):
+def test_a_manager_that_is_down_or_refuses_is_503(ctxt, database, key_manager, caplog):
     made = keys.create(ctxt, SETTINGS)
     key_manager.down = True
     for ask in (lambda: keys.create(ctxt, SETTINGS), lambda: keys.copy(ctxt, made),
@@ -178,7 +178,7 @@ def test_the_service_removes_what_it_made_itself(ctxt, key_manager, volume):
     assert _release(ctxt, volume) and not key_manager.kept
 
 
-def test_without_a_token_the_service_asks_for_itself(key_manager):
+def test_without_a_token_the_service_asks_for_itself(database, key_manager):
     for name, value in (('auth_type', 'keystone_password'), ('user_id', 'service')):
         CONF.set_override(name, value, 'key_manager')
     caller = context.RequestContext(user_id='u1', project_id='p1', overwrite=False)
