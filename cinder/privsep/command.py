@@ -42,7 +42,7 @@ PROGRAMS = {
     'lvcreate': Program('volumes, snapshots, thin pools', *_LVM),
     'lvremove': Program('delete a volume or snapshot', *_LVM),
     'lvextend': Program('grow a volume', *_LVM),
-    'lvrename': Program('replace a volume by its reverted copy', *_LVM),
+    'lvrename': Program('replace a volume by its reverted copy, trash', *_LVM),
     'lvconvert': Program('merge a thick snapshot, or split it off to clear it', *_LVM),
     'lvchange': Program('activate, deactivate', *_LVM),
     'dmsetup': Program('devices of a group; reading the metadata of a pool in use; snapshots of '

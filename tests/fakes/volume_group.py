@@ -319,6 +319,8 @@ class FakeVolumeGroup:
             self._error(f'  Logical Volume "{new}" already exists in volume group "{group}"')
         self.volumes[new] = self.volumes.pop(old)
         volume.name = new
+        for other in self.volumes.values():
+            other.origin = new if other.origin == old else other.origin
         return f'  Renamed "{old}" to "{new}" in volume group "{group}"\n'
 
     def _lvchange(self, options, target):
@@ -330,7 +332,9 @@ class FakeVolumeGroup:
             self._error(f'Change of snapshot {target} will also change its origin '
                         f'{self.name}/{volume.origin}. Proceed? [y/n]: [n]\n'
                         f'  Logical volume {target} not changed.')
-        if '-an' in options:
+        if '-ky' in options or '-kn' in options:
+            volume.skip = '-ky' in options
+        elif '-an' in options:
             self._not_open(volume)
             volume.active = volume.suspended = volume.readonly = False
         elif '--refresh' in options:

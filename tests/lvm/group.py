@@ -62,6 +62,8 @@ def scale_down(patch) -> None:
 class Storage(contract.Storage):
     """What the contract of drivers wants to see, on real devices."""
 
+    ATTEMPTS = 1
+
     def __init__(self, **options):
         self.driver = driver(**options)
 

@@ -9,14 +9,32 @@ from cinder import exception
 from tests.fakes import volumes
 from tests.lvm import group
 from tests.unit.volume import driver_contract as contract
+from tests.unit.volume import trash_contract
+from tests.unit.volume.trash_contract import KeepsTrashContract
 
 SECRET = os.urandom(512)
+FULL = 'LVM_LAB_FULL' in os.environ
 
 pytestmark = pytest.mark.usefixtures('without_udev')
 
 
+class SomeOfTrash(KeepsTrashContract):
+    """The unit tests have the rest; LVM_LAB_FULL=1 runs all."""
+
+    test_a_snapshot_alone_goes_and_comes_while_its_volume_is_written = None
+    test_a_volume_before_its_snapshot_is_as_in_a_delete = None
+    test_a_purge_leaves_nothing_and_spares_what_is_not_in_the_trash = None
+    test_what_is_nowhere = None
+    test_nothing_is_overwritten = None
+    test_it_is_counted_and_listed_nowhere = None
+    test_what_is_lost_or_left_is_told = None
+
+    def test_what_was_made_of_them_stays(self, storage):
+        KeepsTrashContract.test_what_was_made_of_them_stays(self, storage, trash_contract.restore)
+
+
 class Both(contract.VolumeDriverContract, contract.ClonesVolumesContract,
-           contract.RevertsToSnapshotContract):
+           contract.RevertsToSnapshotContract, KeepsTrashContract if FULL else SomeOfTrash):
     KIND = ''
 
     # No kernel has a say in these; the unit tests have them.
@@ -44,6 +62,13 @@ class Both(contract.VolumeDriverContract, contract.ClonesVolumesContract,
         storage.driver.delete_volume(volume)
         assert storage.names() == []
 
+    def test_a_volume_that_is_open_does_not_go_to_the_trash(self, storage):
+        volume = storage.volume(data=contract.ONE)
+        with (open(storage.path(volume), 'rb'),
+              pytest.raises(exception.VolumeIsBusy, match=rf'\(process {os.getpid()}\)')):
+            storage.driver.trash_volume(volume)
+        assert storage.read(volume, 3000) == contract.ONE
+
     def test_a_volume_grows_while_it_is_open(self, storage):
         volume = storage.volume(data=contract.ONE)
         with open(storage.path(volume), 'rb') as device:
@@ -57,6 +82,8 @@ class TestThin(Both, contract.ManagesVolumesContract, contract.ManagesSnapshotsC
 
     # As above.
     test_a_reference_to_nothing_is_refused = None
+    if not FULL:
+        test_volume_and_snapshot_come_back_whole = None
 
     def test_a_source_may_go_while_its_snapshot_lives(self, storage):
         volume = storage.volume(data=contract.ONE)
@@ -83,6 +110,9 @@ class TestThin(Both, contract.ManagesVolumesContract, contract.ManagesSnapshotsC
 
 class TestThick(Both):
     KIND = 'default'
+
+    if not FULL:
+        test_what_was_made_of_them_stays = None
 
     def test_a_volume_cannot_go_before_its_snapshots(self, storage):
         volume = storage.volume(data=contract.ONE)

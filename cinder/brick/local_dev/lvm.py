@@ -150,6 +150,10 @@ class LVM(commands.Commands):
         """
         self.change('lvchange', '-an', self.full_name(name))
 
+    def skip_at_boot(self, name: str, skip: bool = True) -> None:
+        """Have activations skip a volume or not, unless they name it with -K."""
+        self.change('lvchange', '-ky' if skip else '-kn', self.full_name(name))
+
     def protect(self, name: str, readonly: bool = True) -> str:
         """Make the device read-only until it is deactivated; return its path."""
         path = self.device(name)

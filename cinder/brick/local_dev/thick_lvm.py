@@ -64,7 +64,7 @@ class ThickLVM(lvm.LVM):
         :param live: the source is a volume, which may be written to meanwhile
         """
         if live:
-            self.create_snapshot(_held(name), source)
+            self.create_snapshot(self.remains(name), source)
             self._fill(name, size, source_size)
         else:
             self._copy(name, source, size, source_size)
@@ -78,7 +78,11 @@ class ThickLVM(lvm.LVM):
 
         :raises LVInUse: it is open, or has snapshots that would be removed with it
         """
-        self._discard(name, _held(name))
+        self._discard(name, self.remains(name))
+
+    def remains(self, name: str) -> str:
+        """Return the name of the snapshot that holds the data of a source for the volume `name`."""
+        return f'clone-{name}'
 
     def clear(self, name: str, size: int) -> None:
         """Overwrite a volume of `size` bytes with zeros, as configured."""
@@ -96,7 +100,7 @@ class ThickLVM(lvm.LVM):
 
     def _fill(self, name: str, size: int, source_size: int) -> None:
         """Finish the volume whose data a snapshot holds, and remove the snapshot."""
-        held = _held(name)
+        held = self.remains(name)
         found = self.find(held).get(held)
         # A snapshot that was split off to be cleared was copied before, and has other data now.
         if found is None or found.is_thick_snapshot:
@@ -149,7 +153,7 @@ class ThickLVM(lvm.LVM):
 
         :param sources: name of a new volume -> of its source
         """
-        self.create_snapshots({_held(name): source for name, source in sources.items()})
+        self.create_snapshots({self.remains(name): source for name, source in sources.items()})
 
     def fill_volume(self, name: str, size: int, source_size: int) -> None:
         """Finish a volume whose data is held.
@@ -157,10 +161,5 @@ class ThickLVM(lvm.LVM):
         :param size: bytes of the volume
         :param source_size: bytes of the source
         """
-        self.activate(_held(name))
+        self.activate(self.remains(name))
         self._fill(name, size, source_size)
-
-
-def _held(name: str) -> str:
-    """Return the name of the snapshot that holds the data of a source for the volume `name`."""
-    return f'clone-{name}'

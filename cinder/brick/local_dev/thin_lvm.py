@@ -97,12 +97,16 @@ class ThinLVM(lvm.LVM):
 
         :raises LVInUse: it is open
         """
-        self.remove(f'revert-{name}')
+        self.remove(self.remains(name))
         self.remove(name)
+
+    def remains(self, name: str) -> str:
+        """Return the name under which an interrupted revert leaves the new data of a volume."""
+        return f'revert-{name}'
 
     def revert(self, volume: str, snapshot: str, size: int) -> None:
         """Revert a volume of `size` bytes to the data of the snapshot; the snapshot stays."""
-        fresh = f'revert-{volume}'
+        fresh = self.remains(volume)
         self._share_blocks(fresh, snapshot)
         try:
             self.remove(volume)

@@ -25,8 +25,9 @@ from cinder.volume.driver_types import (
     Reference,
     Rows,
 )
-from cinder.volume.drivers import exported, file_audit, lvm_audit, manageable
+from cinder.volume.drivers import exported, file_audit, lvm_audit, manageable, trash_names
 from cinder.volume.drivers.exported import GIB
+from cinder.volume.drivers.trash_names import kept
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
@@ -53,11 +54,12 @@ def _typed(method: Callable[P, R]) -> Callable[P, R]:
 
 class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                        driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates,
-                       driver.Audits, driver.ReportsRanges):
+                       driver.Audits, driver.ReportsRanges, driver.KeepsTrash):
     """Storage for one machine that needs no setup."""
 
     sparse_copy = True
     SUPPORTS_ACTIVE_ACTIVE = True
+    has_trash = True
 
     @classmethod
     def only_one_host(cls, configuration: Configuration) -> str | None:
@@ -156,6 +158,37 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def delete_snapshot(self, snapshot: Snapshot) -> Fields:
         blocking.call(sparse_files.remove, self._path(snapshot.name))
 
+    # ---------------------------------------------------------------------------- the trash
+    @_typed
+    def trash_volume(self, volume: Volume) -> None:
+        self._trash(volume.name)
+
+    @_typed
+    def restore_trashed_volume(self, volume: Volume) -> None:
+        self._restore(volume.name)
+
+    @_typed
+    def purge_trashed_volume(self, volume: Volume) -> None:
+        blocking.call(sparse_files.remove, self._path(kept(volume.name)))
+
+    @_typed
+    def trash_snapshot(self, snapshot: Snapshot) -> None:
+        self._trash(snapshot.name)
+
+    @_typed
+    def restore_trashed_snapshot(self, snapshot: Snapshot) -> None:
+        self._restore(snapshot.name)
+
+    @_typed
+    def purge_trashed_snapshot(self, snapshot: Snapshot) -> None:
+        blocking.call(sparse_files.remove, self._path(kept(snapshot.name)))
+
+    def _trash(self, name: str) -> None:
+        blocking.call(sparse_files.rename, self._path(name), self._path(kept(name)), True)
+
+    def _restore(self, name: str) -> None:
+        blocking.call(sparse_files.rename, self._path(kept(name)), self._path(name))
+
     @_typed
     def extend_volume(self, volume: Volume, new_size: int) -> Fields:
         path = self._path(volume.name)
@@ -181,8 +214,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         """Return every file that is not a managed snapshot."""
         owners, taken = manageable.by_name(volumes), manageable.by_name(snapshots)
         return [manageable.entry(name, size, owners.get(name))
-                for name, size in blocking.call(sparse_files.listing, self.folder).items()
-                if name not in taken]
+                for name, size in self._listing().items() if name not in taken]
 
     @_typed
     def get_manageable_snapshots(self, volumes: list[Volume],
@@ -196,8 +228,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
             return None if owner is None else names.get(owner.volume_id)
 
         return [manageable.snapshot_entry(name, size, source(owners.get(name)), owners.get(name))
-                for name, size in blocking.call(sparse_files.listing, self.folder).items()
-                if name not in taken]
+                for name, size in self._listing().items() if name not in taken]
 
     @_typed
     def manage_existing(self, volume: Volume, reference: Reference) -> Fields:
@@ -217,6 +248,11 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
             blocking.call(sparse_files.adopt, self._path(found), name, size * GIB)
         except FileNotFoundError:
             raise manageable.refused(reference, _('there is no such file')) from None
+
+    def _listing(self) -> dict[str, int]:
+        """Return name -> bytes of the files that are not in the trash."""
+        found = blocking.call(sparse_files.listing, self.folder)
+        return {name: size for name, size in found.items() if not trash_names.is_kept(name)}
 
     def local_path(self, volume: Volume) -> str:
         return self._path(volume.name)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cinder.volume.driver_types import Finding, Rows
-from cinder.volume.drivers import lvm_audit
+from cinder.volume.drivers import lvm_audit, trash_audit, trash_names
+from cinder.volume.drivers.trash_names import kept
 
 if TYPE_CHECKING:
     from cinder.objects import Snapshot, Volume
@@ -28,16 +29,19 @@ def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Find
         path = f'{folder}/{name}'
         if name not in files:
             yield Finding('missing', name, f'{kind} {row.id} is {row.status}, and there is no '
-                          f'{path}', f'restore it from a backup, or delete the {kind}')
+                          f'{path}', f'mv {folder}/{kept(name)} {path}' if kept(name) in files else
+                          f'restore it from a backup, or delete the {kind}')
         elif kind == 'volume':
             yield from lvm_audit.sizes(name, path, files[name], row.id, size,
                                        f'truncate -s {size}G {path}')
-    for name in sorted(files.keys() - wanted.keys()):
+    trash = trash_audit.Trash(rows)
+    yield from trash.missing(files, lambda name: f'{folder}/{name}')
+    for name in sorted(files.keys() - wanted.keys() - trash.names):
         yield from _orphan(f'{folder}/{name}', name, rows)
 
 
 def _orphan(path: str, name: str, rows: Rows) -> Iterator[Finding]:
-    place = rows.place_of(name)
+    place = rows.place_of(trash_names.owner(name))
     if place is None or any(ident in name for ident in rows.busy):
         return
     if place:

@@ -7,18 +7,18 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from cinder import exception
 from cinder.brick.local_dev import reports, thin_lvm
 from cinder.i18n import _
-from cinder.privsep import device_users, zero_check
+from cinder.privsep import zero_check
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields, Finding, Manageable, Ranges, Reference, Rows
-from cinder.volume.drivers import lvm_audit, manageable, volume_group
+from cinder.volume.drivers import lvm_audit, lvm_trash, manageable, trash_names
 from cinder.volume.drivers.exported import GIB
+from cinder.volume.drivers.volume_group import lv_name
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
@@ -26,19 +26,16 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# LVM reserves names with these prefixes, see lvm(8), VALID NAMES.
-_RESERVED = ('snapshot', 'pvmove')
 _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 
-class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
+class LVMVolumeDriver(lvm_trash.KeepsDeleted, driver.ClonesVolumes, driver.RevertsToSnapshot,
                       driver.ManagesVolumes, driver.ManagesSnapshots, driver.Groups,
                       driver.Migrates, driver.Audits, driver.ReportsRanges):
     """Thin or thick logical volumes."""
 
     VERSION = '3.0.0'
     first_written = staticmethod(zero_check.first_written)
-    device_users = staticmethod(device_users.find_users)
 
     # ----------------------------------------------------------------------- volumes
     def create_volume(self, volume: Volume) -> Fields:
@@ -76,7 +73,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self._require_room()
-        self.vg.clone(volume.name, _lv_name(snapshot), volume.size * GIB,
+        self.vg.clone(volume.name, lv_name(snapshot), volume.size * GIB,
                       snapshot.volume_size * GIB)
 
     def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
@@ -107,40 +104,22 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     def local_path(self, volume: Volume) -> str:
         return self.vg.device(volume.name)
 
-    def _volume_free(self, volume: Volume) -> AbstractContextManager[None]:
-        return self._free(volume.name, exception.VolumeIsBusy, volume_name=volume.name)
-
-    def _snapshot_free(self, snapshot: Snapshot) -> AbstractContextManager[None]:
-        return self._free(_lv_name(snapshot), exception.SnapshotIsBusy,
-                          snapshot_name=snapshot.name)
-
-    @contextlib.contextmanager
-    def _free(self, name: str, error: type[exception.CinderException],
-              **names: str) -> Iterator[None]:
-        """Raise an error that names the users of the device if the body finds it in use."""
-        try:
-            yield
-        except reports.LVInUse as exc:
-            held = ', '.join(self.device_users(self.vg.device(name)))
-            raise error(reason=f'{exc.msg}; it is held by {held}' if held else exc.msg,
-                        **names) from exc
-
     # --------------------------------------------------------------------- snapshots
     def create_snapshot(self, snapshot: Snapshot) -> Fields:
         self._require_room()
-        self.vg.create_snapshot(_lv_name(snapshot), snapshot.volume.name)
+        self.vg.create_snapshot(lv_name(snapshot), snapshot.volume.name)
 
     def delete_snapshot(self, snapshot: Snapshot) -> Fields:
         with self._snapshot_free(snapshot):
-            self.vg.delete(_lv_name(snapshot))
+            self.vg.delete(lv_name(snapshot))
 
     def open_snapshot(self, snapshot: Snapshot) -> str:
-        name = _lv_name(snapshot)
+        name = lv_name(snapshot)
         self.vg.activate(name)
         return self.vg.protect(name)
 
     def close_snapshot(self, snapshot: Snapshot) -> None:
-        name = _lv_name(snapshot)
+        name = lv_name(snapshot)
         if self.sparse_copy:
             with self._snapshot_free(snapshot), contextlib.suppress(reports.LVNotFound):
                 self.vg.deactivate(name)
@@ -149,25 +128,25 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             self.vg.protect(name, False)
 
     def mapped_ranges(self, snapshot: Snapshot) -> Ranges:
-        return self._thin_ranges(_lv_name(snapshot))
+        return self._thin_ranges(lv_name(snapshot))
 
     def changed_ranges(self, snapshot: Snapshot, base: Snapshot) -> Ranges:
-        return self._thin_ranges(_lv_name(snapshot), _lv_name(base))
+        return self._thin_ranges(lv_name(snapshot), lv_name(base))
 
     def _exportable(self, snapshot: Snapshot) -> str:
-        name = _lv_name(snapshot)
+        name = lv_name(snapshot)
         self.vg.activate(name)
         return self.vg.device(name)
 
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         with self._volume_free(volume):
-            self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
+            self.vg.revert(volume.name, lv_name(snapshot), volume.size * GIB)
 
     # ------------------------------------------------------------------- rows and storage
     def audit(self, rows: Rows, heal: bool = False) -> list[Finding]:
         if not hasattr(self, 'vg'):
             self._choose()
-        return [*lvm_audit.Audit(self.vg, rows, _lv_name, heal).findings(),
+        return [*lvm_audit.Audit(self.vg, rows, lv_name, heal).findings(),
                 *lvm_audit.exports(self.target, rows, heal)]
 
     # ------------------------------------------------------------------------ groups
@@ -198,7 +177,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     def create_group_snapshot(self, group_snapshot: GroupSnapshot,
                               snapshots: list[Snapshot]) -> dict[str, Fields]:
         self._require_room()
-        self.vg.create_snapshots({_lv_name(snapshot): snapshot.volume.name
+        self.vg.create_snapshots({lv_name(snapshot): snapshot.volume.name
                                   for snapshot in snapshots})
         return {}
 
@@ -213,7 +192,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         """Return the logical volumes that are not snapshots; a thin one that is not managed may be
         either."""
         owners = manageable.by_name(volumes)
-        taken = {_lv_name(snapshot) for snapshot in snapshots}
+        taken = {lv_name(snapshot) for snapshot in snapshots}
         return [manageable.entry(found.name, found.size, owners.get(found.name),
                                  self._trouble(found))
                 for found in self._found() if found.name not in taken
@@ -223,7 +202,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                                  snapshots: list[Snapshot]) -> list[Manageable]:
         """Return the logical volumes that have an origin and are not managed volumes."""
         taken = manageable.by_name(volumes)
-        owners = {_lv_name(snapshot): snapshot for snapshot in snapshots}
+        owners = {lv_name(snapshot): snapshot for snapshot in snapshots}
         existing = self._found()
         sizes = {found.name: found.size for found in existing}
         # A thick snapshot itself is only as large as its store.
@@ -233,10 +212,11 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             for found in existing if found.origin and found.name not in taken]
 
     def _found(self) -> list[reports.LogicalVolume]:
-        """Return the current logical volumes, without pools."""
+        """Return the current logical volumes, without pools and what is in the trash."""
         volumes = self.vg.group(refresh=True).volumes.values()
         return [found for found in volumes
-                if found.is_plain or found.is_thick_snapshot or found.pool]
+                if (found.is_plain or found.is_thick_snapshot or found.pool)
+                and not trash_names.is_kept(found.name)]
 
     def _trouble(self, found: reports.LogicalVolume) -> str | None:
         if not self.vg.holds(found):
@@ -253,7 +233,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     def manage_existing_snapshot(self, snapshot: Snapshot,
                                  reference: Reference) -> Fields:
-        found, name = self._named(reference, _lv_name(snapshot)), _lv_name(snapshot)
+        found, name = self._named(reference, lv_name(snapshot)), lv_name(snapshot)
         # A thin volume that was reverted is no longer the origin of its snapshots.
         if found.origin != snapshot.volume.name and (found.origin or not found.pool):
             raise manageable.refused(
@@ -278,6 +258,3 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             self.vg.activate(volume.name)
         return super().ensure_export(ctxt, volume)
 
-
-def _lv_name(snapshot: Snapshot) -> str:
-    return f'_{snapshot.name}' if snapshot.name.startswith(_RESERVED) else snapshot.name

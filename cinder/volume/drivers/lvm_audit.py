@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from cinder.brick.local_dev import device_mapper, reports
 from cinder.brick.local_dev import lvm as brick
 from cinder.volume.driver_types import Finding, Rows
+from cinder.volume.drivers import trash_audit, trash_names
 from cinder.volume.drivers.exported import GIB
+from cinder.volume.drivers.trash_names import kept
 
 if TYPE_CHECKING:
     from cinder.objects import Snapshot, Volume
@@ -39,6 +41,7 @@ class Audit:
             volume.name: ('volume', volume, volume.size) for volume in rows.volumes}
         self._wanted |= {lv_name(snapshot): ('snapshot', snapshot, snapshot.volume_size)
                          for snapshot in rows.snapshots}
+        self._trash = trash_audit.Trash(rows, lv_name)
         # Names contain the id, except the name of a migrated volume, which contains its former id.
         self._busy = {name for name, (_kind, row, _size) in self._wanted.items()
                       if row.id in rows.busy} | set(rows.busy)
@@ -53,7 +56,8 @@ class Audit:
         yield from self._half_made(present)
         for name, (kind, row, size) in self._wanted.items():
             if not self._is_busy(name):
-                yield from self._row(present.get(name), name, kind, row, size)
+                yield from self._row(present, name, kind, row, size)
+        yield from self._trash.missing(present, self._lvm.full_name)
         yield from self._orphans(present)
         devices = device_mapper.devices(self._lvm)
         yield from self._devices(present, devices)
@@ -98,13 +102,15 @@ class Audit:
                 if self._heal:
                     del present[name]
 
-    def _row(self, found: reports.LogicalVolume | None, name: str, kind: str,
+    def _row(self, present: dict[str, reports.LogicalVolume], name: str, kind: str,
              row: Volume | Snapshot, size: int) -> Iterator[Finding]:
-        full = self._lvm.full_name(name)
+        found, full = present.get(name), self._lvm.full_name(name)
         if found is None:
             if row.status in STORED:
                 yield Finding(
                     'missing', name, f'{kind} {row.id} is {row.status}, but {full} does not exist',
+                    f'lvrename {self._lvm.vg_name} {kept(name)} {name}'
+                    if kept(name) in present else
                     f'look for it in `lvs -a` and in /etc/lvm/archive; restore it from a backup, '
                     f'or delete the {kind}')
             return
@@ -120,8 +126,8 @@ class Audit:
                                      f'lvchange -ay -K {full}'), 'lvchange', '-ay', '-K', full)
 
     def _orphans(self, present: dict[str, reports.LogicalVolume]) -> Iterator[Finding]:
-        for name in sorted(present.keys() - self._wanted.keys()):
-            owner = name.removeprefix('revert-').removeprefix('clone-')
+        for name in sorted(present.keys() - self._wanted.keys() - self._trash.names):
+            owner = trash_names.owner(name.removeprefix('revert-').removeprefix('clone-'))
             full = self._lvm.full_name(name)
             place = self._rows.place_of(owner)
             if place is None or owner in self._wanted or self._is_busy(name):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cinder import exception
 from cinder.i18n import _
 from cinder.volume.driver_types import Manageable, Reference
+from cinder.volume.drivers import trash_names
 
 if TYPE_CHECKING:
     from cinder.objects import Snapshot, Volume
@@ -51,11 +52,13 @@ def by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
 def name_in(reference: Reference) -> str:
     """Return the name in a reference.
 
-    :raises ManageExistingInvalidReference: it has no name
+    :raises ManageExistingInvalidReference: it has no name, or that of something in the trash
     """
     name = reference.get(KEY) if isinstance(reference, dict) else None
     if not isinstance(name, str) or not name:
         raise refused(reference, _("it has no '%s'") % KEY)
+    if trash_names.is_kept(name):
+        raise refused(reference, _('it is in the trash: restore it from there'))
     return name
 
 

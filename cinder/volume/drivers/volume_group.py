@@ -3,9 +3,11 @@
 whether it accepts new volumes. lvm.py handles the volumes in it."""
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from cinder import exception
@@ -19,18 +21,21 @@ from cinder.brick.local_dev import (
     thin_pool_monitor,
 )
 from cinder.conf import CONF
-from cinder.privsep import command, dm_suspend, thin_metadata
+from cinder.privsep import command, device_users, dm_suspend, thin_metadata
 from cinder.volume import driver
 from cinder.volume.driver_types import PoolReport, Ranges
 from cinder.volume.drivers import exported
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
+    from cinder.objects import Snapshot, Volume
 
 
 LOG = logging.getLogger(__name__)
 
 Group = TypeVar('Group', bound=lvm.LVM)
+# LVM reserves names with these prefixes, see lvm(8), VALID NAMES.
+_RESERVED = ('snapshot', 'pvmove')
 
 
 class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
@@ -43,6 +48,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     vg: thin_lvm.ThinLVM | thick_lvm.ThickLVM
     monitor: thin_pool_monitor.ThinPoolMonitor | None
     read_metadata = staticmethod(thin_metadata.read)
+    device_users = staticmethod(device_users.find_users)
 
     def do_setup(self, ctxt: RequestContext) -> None:
         """Do nothing: check_for_setup_error() decides from the group how it is used."""
@@ -108,6 +114,24 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
                                   config.volume_clear, config.volume_clear_size,
                                   config.volume_clear_ionice, self.throttle)
         return self._open(thick_lvm.ThickLVM, mirrors=config.lvm_mirrors, mover=mover)
+
+    def _volume_free(self, volume: Volume) -> AbstractContextManager[None]:
+        return self._free(volume.name, exception.VolumeIsBusy, volume_name=volume.name)
+
+    def _snapshot_free(self, snapshot: Snapshot) -> AbstractContextManager[None]:
+        return self._free(lv_name(snapshot), exception.SnapshotIsBusy,
+                          snapshot_name=snapshot.name)
+
+    @contextlib.contextmanager
+    def _free(self, name: str, error: type[exception.CinderException],
+              **names: str) -> Iterator[None]:
+        """Raise an error that names the users of the device if the body finds it in use."""
+        try:
+            yield
+        except reports.LVInUse as exc:
+            held = ', '.join(self.device_users(self.vg.device(name)))
+            raise error(reason=f'{exc.msg}; it is held by {held}' if held else exc.msg,
+                        **names) from exc
 
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
@@ -176,3 +200,8 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             'location_info': f'LVMVolumeDriver:{self.host}:{self.vg.vg_name}:{kind}:'
                              f'{self.configuration.lvm_mirrors}',
         }
+
+
+def lv_name(snapshot: Snapshot) -> str:
+    """Return the name of the logical volume of a snapshot."""
+    return f'_{snapshot.name}' if snapshot.name.startswith(_RESERVED) else snapshot.name

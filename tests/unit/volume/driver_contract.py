@@ -18,8 +18,13 @@ GROUP = types.SimpleNamespace(id=str(uuid.uuid4()))
 
 
 class Storage(abc.ABC):
-    """A driver that is set up, and the bytes behind it. `resource` is a volume or a snapshot."""
+    """A driver that is set up, and the bytes behind it. `resource` is a volume or a snapshot.
 
+    :ivar ATTEMPTS: how often the trash does a thing: the second time shows that it may be repeated,
+        which needs no real storage
+    """
+
+    ATTEMPTS = 2
     driver: capabilities.VolumeDriver
 
     @abc.abstractmethod

@@ -12,6 +12,7 @@ from cinder.volume.drivers import exported, file
 from tests.fakes import storage as fakes
 from tests.fakes import volumes
 from tests.unit.volume import driver_contract as contract
+from tests.unit.volume.trash_contract import KeepsTrashContract
 
 GIB = 1024 ** 3
 
@@ -67,7 +68,7 @@ def storage(tmp_path):
 class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                            contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
                            contract.ManagesSnapshotsContract, contract.MigratesContract,
-                           contract.ReadsSnapshotsContract):
+                           contract.ReadsSnapshotsContract, KeepsTrashContract):
     def test_nobody_else_can_read_the_volumes(self, storage):
         volume = storage.volume()
         assert os.stat(storage.folder).st_mode & 0o077 == 0

@@ -12,6 +12,7 @@ from cinder.volume.drivers import lvm
 from tests.fakes import volumes
 from tests.fakes.volume_group import GIB, FakeVolumeGroup, Volume
 from tests.unit.volume import driver_contract as contract
+from tests.unit.volume.trash_contract import KeepsTrashContract
 
 
 def set_up(group, **options):
@@ -63,7 +64,7 @@ class LVMStorage(contract.Storage):
 class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
                contract.ManagesSnapshotsContract, contract.GroupsContract,
-               contract.MigratesContract, contract.ReadsSnapshotsContract):
+               contract.MigratesContract, contract.ReadsSnapshotsContract, KeepsTrashContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('thin')
@@ -338,7 +339,7 @@ class TestTakingOver:
 class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                 contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
                 contract.ManagesSnapshotsContract, contract.GroupsContract,
-                contract.ReadsSnapshotsContract):
+                contract.ReadsSnapshotsContract, KeepsTrashContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('default')
