@@ -8,6 +8,7 @@ import json
 import sys
 import time
 
+from cinder.volume.drivers.trash_names import kept
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.unit.volume import driver_contract as contract
@@ -72,14 +73,30 @@ class Operation:
         self.delete_source()
         self.driver.delete_volume(self.clone)
 
+    def trash_source(self):
+        self.driver.trash_snapshot(self.snapshot)
+        self.driver.trash_volume(self.source)
+
+    def restore_source(self):
+        self.trash_source()
+        self.driver.restore_trashed_volume(self.source)
+        self.driver.restore_trashed_snapshot(self.snapshot)
+
+    def purge_source(self):
+        """It stays in the trash of the pool, for its clone."""
+        self.trash_source()
+        self.driver.purge_trashed_snapshot(self.snapshot)
+        self.driver.purge_trashed_volume(self.source)
+
     def purge(self):
-        """Remove what is left in the trash."""
+        """Remove what is left in the trash of the pool."""
         self.driver._next_purge = 0
         self.driver.purge_deleted()
 
     def state(self):
         """What there is, with its size and data, by role."""
         known = {name: role for role, name in self.names().items()}
+        known |= {kept(name): f'{role} in the trash' for name, role in known.items()}
 
         def look(pool):
             found = []

@@ -5,6 +5,7 @@ import datetime
 import errno
 import itertools
 import json
+import struct
 import types
 
 from cinder.brick.ceph import bindings
@@ -86,17 +87,20 @@ class Pool:
 
     def find(self, name):
         for image in self.images.values():
-            if image.name == name and image.ident not in self.trash:
+            if name in (image.name, image.other_name) and image.ident not in self.trash:
                 return image
         raise Error(errno.ENOENT, f'no image {name}')
 
 
 class Stored:
-    """An image. `data` is what was written, from the first byte on; all else reads zeros."""
+    """An image. `data` is what was written, from the first byte on; all else reads zeros.
+
+    :ivar other_name: a name that the directory does not have, of an interrupted rename
+    """
 
     def __init__(self, ident, name, size, data=b'', parent=None):
         self.ident, self.name, self.size, self.data = ident, name, size, bytearray(data)
-        self.parent, self.snapshots, self.open = parent, [], []
+        self.parent, self.snapshots, self.open, self.other_name = parent, [], [], None
 
 
 class Rados:
@@ -155,6 +159,18 @@ class Ioctx:
         if number:
             raise Error(number)
 
+    def execute(self, key, kind, method, data):
+        """Only what returns the name of an image in the directory."""
+        assert (key, kind, method) == ('rbd_directory', 'rbd', 'dir_get_name')
+        name = self.pool.images[data[4:].decode()].name
+        return 0, struct.pack('<I', len(name)) + name.encode()
+
+    def remove_object(self, name):
+        """Only of the object of a name."""
+        image = self.pool.find(name.removeprefix('rbd_id.'))
+        assert name == f'rbd_id.{image.other_name}'
+        image.other_name = None
+
 
 class RBD:
     """As rbd.RBD."""
@@ -169,7 +185,7 @@ class RBD:
 
     @staticmethod
     def _require_free(pool, name):
-        if any(image.name == name and image.ident not in pool.trash
+        if any(name in (image.name, image.other_name) and image.ident not in pool.trash
                for image in pool.images.values()):
             raise Error(errno.EEXIST)
 
@@ -312,7 +328,19 @@ class Image:
         return _snapshot(self._image, name)['protected']
 
     def rename_snap(self, source, target):
-        _snapshot(self._image, source)['name'] = target
+        found = _snapshot(self._image, source)
+        if any(each['name'] == target for each in self._image.snapshots):
+            raise Error(errno.EEXIST)
+        found['name'] = target
+
+    def id(self):
+        return self._image.ident
+
+    def get_name(self):
+        return self._image.name
+
+    def list_lockers(self):
+        return []
 
     def list_snaps(self):
         return [{key: each[key] for key in ('id', 'name', 'size', 'namespace', 'trash')
@@ -344,4 +372,5 @@ class Image:
         _detach(self._ioctx.cluster, self._image)
 
     def watchers_list(self):
-        return list(self._image.open)
+        # As there: an iterator, which is true whatever it yields.
+        return iter(list(self._image.open))

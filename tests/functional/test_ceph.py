@@ -10,10 +10,12 @@ import pytest
 
 from cinder import exception
 from cinder.brick.ceph import bindings, calls, cluster
+from cinder.volume.drivers.trash_names import kept
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.functional import ceph
 from tests.unit.volume import driver_contract as contract
+from tests.unit.volume.trash_contract import KeepsTrashContract
 
 
 @pytest.fixture
@@ -25,7 +27,8 @@ def storage(ceph_cluster):
 
 class TestRBDDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                     contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
-                    contract.ManagesSnapshotsContract, contract.GroupsContract):
+                    contract.ManagesSnapshotsContract, contract.GroupsContract,
+                    KeepsTrashContract):
     """The contract."""
 
 
@@ -113,6 +116,24 @@ def test_the_trash_is_emptied_when_the_time_is_over(ceph_cluster):
     # With the clone goes what it was made of; what others moved there stays.
     assert storage.names() == ['trash theirs']
     storage.clear()
+
+
+@pytest.mark.parametrize('is_renamed', [False, True])
+def test_an_interrupted_rename_is_finished(storage, is_renamed):
+    """Both names open the image: the directory of the pool has the old one, or already the new."""
+    volume = storage.volume(data=contract.ONE)
+    names = [f'rbd_id.{name}' for name in (volume.name, kept(volume.name))]
+
+    def interrupt(pool):
+        ident = pool.ioctx.read(names[0])
+        if is_renamed:
+            pool.rbd('rename', volume.name, kept(volume.name))
+        pool.ioctx.write_full(names[0 if is_renamed else 1], ident)
+    storage.driver.run(interrupt)
+    storage.driver.trash_volume(volume)
+    assert storage.names() == [kept(volume.name)]
+    storage.driver.restore_trashed_volume(volume)
+    assert storage.read(volume, len(contract.ONE)) == contract.ONE
 
 
 def test_who_has_a_volume_open_is_named(storage):

@@ -52,22 +52,25 @@ class Libraries:
         self._rados.rados_shutdown(self._cluster)
 
     def on_pool(self, method: str, name: str, *args: Any) -> None:
-        """Call a method of RBD that removes something: remove, trash_move or trash_remove."""
-        kinds = {'trash_move': ctypes.c_uint64, 'trash_remove': ctypes.c_bool}
+        """Call a method of RBD that removes something: remove, trash_move, trash_remove or
+        rename."""
+        kinds = {'trash_move': ctypes.c_uint64, 'trash_remove': ctypes.c_bool,
+                 'rename': str.encode}
         rest = [kinds[method](*args)] if method in kinds else []
         calls.make(f'RBD.{method}', checked, method, getattr(self.rbd, f'rbd_{method}'),
                    self.ioctx, name.encode(), *rest)
 
     def on_snapshot(self, method: str, name: str | None, ident: str | None,
-                    snapshot: str) -> None:
-        """Call a method of an image for one of its snapshots: remove_snap or unprotect_snap."""
+                    *snapshots: str) -> None:
+        """Call a method of an image for one of its snapshots: remove_snap, unprotect_snap or
+        rename_snap."""
         image, opener = ctypes.c_void_p(), 'rbd_open_by_id' if ident else 'rbd_open'
         calls.make('Image', checked, opener, getattr(self.rbd, opener), self.ioctx,
                    (ident or name or '').encode(), ctypes.byref(image), None)
         try:
             function = f'rbd_snap_{method.removesuffix("_snap")}'
             calls.make(f'Image.{method}', checked, function, getattr(self.rbd, function), image,
-                       snapshot.encode())
+                       *map(str.encode, snapshots))
         finally:
             self.rbd.rbd_close(image)
 
@@ -83,14 +86,14 @@ def checked(what: str, function: Callable[..., int], *args: Any) -> None:
 
 
 class FreeingPool(Pool):
-    """A pool whose images and snapshots can be removed although it is full."""
+    """A pool whose images and snapshots can be removed and renamed although it is full."""
 
     def __init__(self, pool: Pool, libraries: Libraries) -> None:
         super().__init__(pool.connection, pool.name, pool.ioctx)
         self._libraries = libraries
 
     def rbd(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        if method not in ('remove', 'trash_move', 'trash_remove'):
+        if method not in ('remove', 'trash_move', 'trash_remove', 'rename'):
             return super().rbd(method, *args, **kwargs)
         try:
             return self._libraries.on_pool(method, *args, **kwargs)
@@ -118,7 +121,7 @@ class FreeingPool(Pool):
 
 
 class _Freeing:
-    """An image whose snapshots can be removed although its pool is full."""
+    """An image whose snapshots can be removed and renamed although its pool is full."""
 
     def __init__(self, image: calls.Traced, libraries: Libraries, name: str | None,
                  ident: str | None) -> None:
@@ -130,6 +133,10 @@ class _Freeing:
     def remove_snap(self, snapshot: str) -> None:
         """As librbd's."""
         self._libraries.on_snapshot('remove_snap', *self._place, snapshot)
+
+    def rename_snap(self, snapshot: str, new: str) -> None:
+        """As librbd's."""
+        self._libraries.on_snapshot('rename_snap', *self._place, snapshot, new)
 
     def unprotect_snap(self, snapshot: str) -> None:
         """As librbd's."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cinder.brick.ceph import errors
@@ -89,11 +89,19 @@ def remove_snapshot(pool: Pool, name: str, snapshot: str) -> None:
 
     :raises Busy: clones of the old format need it; with their names
     """
+    with (contextlib.suppress(errors.NotFound), naming_clones(pool, name, snapshot),
+          pool.image(name) as image):
+        _remove(image, snapshot)
+
+
+@contextlib.contextmanager
+def naming_clones(pool: Pool, name: str, snapshot: str) -> Iterator[None]:
+    """Name the clones in the error of a block that cannot unprotect a snapshot because of them.
+
+    :raises Busy: with their names
+    """
     try:
-        with pool.image(name) as image:
-            _remove(image, snapshot)
-    except errors.NotFound:
-        return
+        yield
     except errors.Busy as exc:
         with pool.image(name, snapshot=snapshot, read_only=True) as image:
             clones = ', '.join(f'{each["pool"]}/{each["image"]}'

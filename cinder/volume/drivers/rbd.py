@@ -8,8 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cinder import exception
-from cinder.brick.ceph import clones, errors, features, images, trash
-from cinder.conf import CONF
+from cinder.brick.ceph import clones, features, images, trash
 from cinder.objects import states
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor, Fields, Report
@@ -26,6 +25,7 @@ from cinder.volume.drivers import (
     rbd_replication,
     rbd_report,
     rbd_sites,
+    rbd_trash,
 )
 from cinder.volume.drivers.rbd_base import GIB, PASSING, translated, typed
 
@@ -47,6 +47,7 @@ class RBDDriver(
         rbd_images.ClonesImages,
         rbd_manage.Manages,
         rbd_migration.Migrates,
+        rbd_trash.KeepsDeleted,
         rbd_replication.Replication,
         rbd_base.RBDBase,
         driver.ClonesVolumes,
@@ -70,7 +71,6 @@ class RBDDriver(
         self._kept: dict[str, tuple[float, float]] = {}
         self._next_purge = 0.0
         self._looking: threading.Thread | None = None
-        self._owned = rbd_base.names_of(CONF.volume_name_template)
 
     def use_site(self, site: rbd_sites.Site) -> None:
         super().use_site(site)
@@ -163,13 +163,9 @@ class RBDDriver(
         if volume.replication_status in states.REPLICATED:
             # The mirror daemon has the image open otherwise.
             self.stop_mirroring(volume)
-        try:
-            self.run_freeing(trash.delete, volume.name, self._owned, delay, _goes_with_volume)
-        except errors.HasSnapshots as exc:
-            raise exception.VolumeIsBusy(volume_name=volume.name, reason=str(exc)) from exc
-        except errors.Busy as exc:
-            raise exception.VolumeIsBusy(volume_name=volume.name, reason=str(exc),
-                                         passes_within=trash.WATCH_TIMEOUT) from exc
+        with rbd_trash.free(volume):
+            self.run_freeing(trash.delete, volume.name, self.owned, delay,
+                             rbd_trash.goes_with_volume)
 
     @typed
     def purge_deleted(self) -> None:
@@ -177,11 +173,11 @@ class RBDDriver(
         if now < self._next_purge:
             return
         self._next_purge = now + self.configuration.deferred_deletion_purge_interval
-        found = self.run(trash.due, self._owned)
+        found = self.run(trash.due, self.owned)
         self._kept = {ident: self._kept[ident] for ident in found if ident in self._kept}
         for ident in found:
             again, pause = self._kept.get(ident, (0.0, 0.0))
-            if now >= again and not self.run_freeing(trash.collect, ident, self._owned):
+            if now >= again and not self.run_freeing(trash.collect, ident, self.owned):
                 pause = min(LONGEST_KEPT, max(60, pause * 2))
                 self._kept[ident] = now + pause, pause
 
@@ -204,13 +200,5 @@ class RBDDriver(
 
     @typed
     def delete_snapshot(self, snapshot: Snapshot) -> Fields:
-        try:
+        with rbd_trash.free_snapshot(snapshot):
             self.run_freeing(images.remove_snapshot, snapshot.volume.name, snapshot.name)
-        except errors.Busy as exc:
-            raise exception.SnapshotIsBusy(snapshot_name=snapshot.name, reason=str(exc)) from exc
-
-
-def _goes_with_volume(snapshot: str) -> bool:
-    """Return whether a snapshot without a row is removed with its volume: a clone was made of it,
-    or it is kept for backups."""
-    return snapshot.endswith(PASSING) or driver.backup_of(snapshot) is not None

@@ -3,6 +3,7 @@
 data of a tenant, and one that is open may be in use by a host that this service does not know."""
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from cinder.brick.ceph import inventory
 from cinder.objects import states
 from cinder.volume import driver
 from cinder.volume.driver_types import Finding, Rows
-from cinder.volume.drivers import lvm_audit, rbd_base
+from cinder.volume.drivers import lvm_audit, rbd_base, trash_audit, trash_names
 from cinder.volume.drivers.rbd_base import typed
+from cinder.volume.drivers.trash_names import kept
 
 if TYPE_CHECKING:
     from cinder.objects import Volume
@@ -32,6 +34,9 @@ class Audits(rbd_base.RBDBase, driver.Audits):
         for snapshot in rows.snapshots:
             if snapshot.status in lvm_audit.STORED and snapshot.id not in rows.busy:
                 snapshots.setdefault(snapshot.volume_id, {})[snapshot.name] = snapshot.id
+        for snapshot in rows.trashed_snapshots:
+            if snapshot.id not in rows.busy:
+                snapshots.setdefault(snapshot.volume_id, {})[kept(snapshot.name)] = snapshot.id
         for volume in rows.volumes:
             if volume.id in rows.busy or volume.status not in lvm_audit.STORED:
                 continue
@@ -39,7 +44,11 @@ class Audits(rbd_base.RBDBase, driver.Audits):
                 yield self._missing(volume, there)
             elif deep:
                 yield from self._image(volume, snapshots.get(volume.id, {}), rows)
-        for name in sorted(there.names - set(names.values())):
+        trash = trash_audit.Trash(dataclasses.replace(rows, trashed_snapshots=()))
+        yield from trash.missing(there.names, self._full)
+        for volume in rows.trashed_volumes if deep else ():
+            yield from self._in_trash(volume, snapshots.get(volume.id, {}))
+        for name in sorted(there.names - set(names.values()) - trash.names):
             yield from self._orphan(name, rows)
 
     def _full(self, name: str) -> str:
@@ -50,6 +59,8 @@ class Audits(rbd_base.RBDBase, driver.Audits):
         return Finding(
             'missing', volume.name, f'volume {volume.id} is {volume.status}, and there is no image '
             f'{self._full(volume.name)}' + (' outside of the trash' if ident else ''),
+            f'rbd rename {self._full(kept(volume.name))} {self._full(volume.name)}'
+            if kept(volume.name) in there.names else
             f'rbd trash restore --pool {self.pool_name} {ident}' if ident else
             'restore it from a backup, or delete the volume')
 
@@ -64,9 +75,7 @@ class Audits(rbd_base.RBDBase, driver.Audits):
             return
         yield from lvm_audit.sizes(name, f'image {full}', found.size, volume.id, volume.size,
                                    f'rbd resize --size {volume.size}G {full}')
-        for missing in sorted(snapshots.keys() - found.snapshots):
-            yield Finding('missing', missing, f'snapshot {snapshots[missing]} has no {full}@'
-                          f'{missing}', 'restore it from a backup, or delete the snapshot')
+        yield from self._lost_snapshots(name, snapshots, found)
         if (volume.id in rows.connected or volume.status != 'available'
                 or volume.replication_status in states.REPLICATED):
             # The mirror daemon has a replicated image open.
@@ -82,8 +91,21 @@ class Audits(rbd_base.RBDBase, driver.Audits):
                           f'nothing, the next client takes the lock; else rbd lock ls {full} and '
                           'rbd lock rm')
 
+    def _lost_snapshots(self, name: str, snapshots: dict[str, str],
+                        found: inventory.Found) -> Iterator[Finding]:
+        for missing in sorted(snapshots.keys() - found.snapshots):
+            yield Finding('missing', missing, f'snapshot {snapshots[missing]} has no '
+                          f'{self._full(name)}@{missing}',
+                          'restore it from a backup, or delete the snapshot')
+
+    def _in_trash(self, volume: Volume, snapshots: dict[str, str]) -> Iterator[Finding]:
+        """Yield which snapshots a volume in the trash has lost; others are not known."""
+        found = self.run(inventory.look_at, kept(volume.name)) if snapshots else None
+        if found:
+            yield from self._lost_snapshots(kept(volume.name), snapshots, found)
+
     def _orphan(self, name: str, rows: Rows) -> Iterator[Finding]:
-        place, full = rows.place_of(name), self._full(name)
+        place, full = rows.place_of(trash_names.owner(name)), self._full(name)
         if place is None or any(ident in name for ident in rows.busy):
             return
         if place:

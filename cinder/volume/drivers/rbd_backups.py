@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cinder.brick.ceph import errors, images, ranges
+from cinder.brick.ceph import errors, images, ranges, renames
 from cinder.brick.ceph.pool import Pool
 from cinder.volume import driver
 from cinder.volume.driver_types import Connection, Connector, Fields, Ranges
@@ -55,7 +55,7 @@ class Backups(rbd_connection.Connections, driver.ExportsSnapshots, driver.KeepsB
     # -------------------------------------------------------------------- kept without a row
     @typed
     def keep_backup_snapshot(self, snapshot: Snapshot, name: str) -> None:
-        self.run(_rename, snapshot.volume.name, snapshot.name, name)
+        self.run(renames.rename_snapshot, snapshot.volume.name, snapshot.name, name)
 
     @typed
     def backup_snapshots(self, volume: Volume) -> list[str]:
@@ -73,15 +73,6 @@ class Backups(rbd_connection.Connections, driver.ExportsSnapshots, driver.KeepsB
         except (errors.NotFound, errors.Invalid):
             # It is gone, for instance with the image before a migration, or newer.
             return None
-
-
-def _rename(pool: Pool, image: str, old: str, new: str) -> None:
-    with pool.image(image) as opened:
-        try:
-            opened.rename_snap(old, new)
-        except errors.NotFound:
-            if new not in kept(pool, image):
-                raise
 
 
 def kept(pool: Pool, image: str) -> list[str]:

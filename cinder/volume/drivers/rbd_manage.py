@@ -7,12 +7,12 @@ import datetime
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cinder.brick.ceph import errors, images, trash
+from cinder.brick.ceph import errors, images, renames, trash
 from cinder.brick.ceph.pool import Pool
 from cinder.i18n import _
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields, Manageable, Reference
-from cinder.volume.drivers import manageable, rbd_replication
+from cinder.volume.drivers import manageable, rbd_replication, trash_names
 from cinder.volume.drivers.rbd_base import GIB, typed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Manages(rbd_replication.Replication, driver.ManagesVolumes, driver.Manages
         """Return all images of the pool, and those in its trash, which can be restored."""
         owners = manageable.by_name(volumes)
         return [*(manageable.entry(name, size, owners.get(name))
-                  for name, size in self.run(_sizes)),
+                  for name, size in self.run(_sizes) if not trash_names.is_kept(name)),
                 *(_deleted(entry, size) for entry, size in self.run(_trash))]
 
     @typed
@@ -41,7 +41,7 @@ class Manages(rbd_replication.Replication, driver.ManagesVolumes, driver.Manages
         owners = manageable.by_name(snapshots)
         return [manageable.snapshot_entry(name, size, source, owners.get(name))
                 for source, name, size in self.run(_snapshots, [each.name for each in volumes])
-                if not driver.backup_of(name)]
+                if not driver.backup_of(name) and not trash_names.is_kept(name)]
 
     @typed
     def manage_existing(self, volume: Volume, reference: Reference) -> Fields:
@@ -60,8 +60,8 @@ class Manages(rbd_replication.Replication, driver.ManagesVolumes, driver.Manages
     @typed
     def manage_existing_snapshot(self, snapshot: Snapshot, reference: Reference) -> Fields:
         try:
-            self.run(_adopt_snapshot, snapshot.volume.name, manageable.name_in(reference),
-                     snapshot.name)
+            self.run(renames.rename_snapshot, snapshot.volume.name,
+                     manageable.name_in(reference), snapshot.name)
         except errors.NotFound:
             raise manageable.refused(
                 reference, _('image %s has no such snapshot') % snapshot.volume.name) from None
@@ -113,7 +113,7 @@ def _adopt(pool: Pool, found: str, name: str, size: int) -> None:
     try:
         _require_fitting(pool, found, size)
         if found != name:
-            pool.rbd('rename', found, name)
+            renames.rename(pool, found, name)
     except errors.NotFound:
         images.size_of(pool, name)
     images.grow(pool, name, size)
@@ -131,12 +131,3 @@ def _require_fitting(pool: Pool, name: str, size: int) -> None:
     found = images.size_of(pool, name)
     if found > size:
         raise images.WrongSize(f'image {pool.name}/{name} has {found} bytes, more than {size}')
-
-
-def _adopt_snapshot(pool: Pool, image_name: str, found: str, name: str) -> None:
-    with pool.image(image_name) as image:
-        try:
-            image.rename_snap(found, name)
-        except errors.NotFound:
-            if all(each['name'] != name for each in images.snapshots(image)):
-                raise

@@ -13,6 +13,7 @@ from tests import rbd_operation, rbd_storage
 from tests.fakes import librbd, volumes
 from tests.rbd_operation import Operation
 from tests.unit.volume import driver_contract as contract
+from tests.unit.volume.trash_contract import KeepsTrashContract
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def storage(ceph):
 
 class TestRBDDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                     contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
-                    contract.ManagesSnapshotsContract):
+                    contract.ManagesSnapshotsContract, KeepsTrashContract):
     """The contract."""
 
 

@@ -15,9 +15,10 @@ class Driver:
     """:param images: name -> what is known of it
     :param trash: name -> id"""
 
-    audit, _findings, _full, _missing, _image, _orphan = (
+    audit, _findings, _full, _missing, _image, _orphan, _lost_snapshots, _in_trash = (
         vars(rbd_audit.Audits)[name]
-        for name in ('audit', '_findings', '_full', '_missing', '_image', '_orphan'))
+        for name in ('audit', '_findings', '_full', '_missing', '_image', '_orphan',
+                     '_lost_snapshots', '_in_trash'))
     pool_name = 'pool'
 
     def __init__(self, images, trash=None):
