@@ -105,6 +105,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     volume_checks.check_storage: frozenset((VOLUME,)),
     volume_checks.check_cluster: frozenset((VOLUME,)),
     volume_checks.check_replication: frozenset((VOLUME,)),
+    volume_checks.check_trash: frozenset((VOLUME,)),
     volume_checks.check_image_cache: frozenset((VOLUME,)),
     volume_checks.check_exports: frozenset((VOLUME,)),
     scheduler_checks.check_functions: frozenset((VOLUME,)),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import backups, journal, quotas, session, snapshots, types, volumes
+from cinder.db import backups, journal, quotas, session, snapshots, trash, types, volumes
 
 PAGE = 1000
 
@@ -66,6 +66,11 @@ def _rows(ctxt: RequestContext, project_id: str) -> collections.Counter[str]:
     for row in _pages(ctxt, snapshots.list_rows, project_id, use_quota=True):
         size = 0 if CONF.no_snapshot_gb_quota else row['volume_size']
         add({'snapshots': 1, 'gigabytes': size}, row['volume_type_id'])
+    for row in _pages(ctxt, trash.list_rows, project_id, counted=True):
+        if row['status'] != trash.RESTORING:
+            kind = f'{row["resource_type"]}s'
+            size = 0 if kind == 'snapshots' and CONF.no_snapshot_gb_quota else row['size']
+            add({kind: 1, 'gigabytes': size}, row['volume_type_id'])
     for row in _pages(ctxt, backups.list_rows, project_id):
         add({'backups': 1, 'backup_gigabytes': row['size']}, None)
     return usage

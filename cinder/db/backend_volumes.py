@@ -12,6 +12,7 @@ from cinder.db import changes, filters, functions, models, session
 
 _T = models.Volume.__table__
 _OPERATIONS = models.Operation.__table__
+_TRASH = models.Trash.__table__
 _ALIVE = sa.select(*_T.c).where(_T.c.deleted == sa.false())
 
 
@@ -149,10 +150,13 @@ def _capacity(host: str, cluster: str | None) -> sa.Select:
 
 
 def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:
-    """Add the volumes of a host to the cluster that it joined; return the number of changes."""
+    """Add the volumes of a host to the cluster that it joined; return the number of changes. What
+    is in its trash follows."""
+    changes.include_in_cluster(ctxt, _TRASH, host, cluster)
     return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
 def take_out_of_cluster(ctxt: RequestContext, host: str) -> int:
     """Remove the volumes of a host from their cluster; return the number of changes."""
+    changes.take_out_of_cluster(ctxt, _TRASH, host)
     return changes.take_out_of_cluster(ctxt, _T, host)

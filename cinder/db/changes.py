@@ -75,7 +75,7 @@ def include_in_cluster(ctxt: RequestContext, table: sa.Table, host: str, cluster
     """
     place = sa.literal(cluster).concat(sa.func.substr(table.c.host, len(host) + 1))
     return update_where(ctxt, table, [
-        table.c.deleted == sa.false(), _of_host(table, host),
+        *_present(table), _of_host(table, host),
         sa.func.coalesce(table.c.cluster_name, '') != place], {'cluster_name': place})
 
 
@@ -89,8 +89,12 @@ def take_out_of_cluster(ctxt: RequestContext, table: sa.Table, host: str) -> int
 
 @functools.lru_cache(64)
 def _in_any_cluster(table: sa.Table, host: str) -> Kept:
-    return Kept([table.c.deleted == sa.false(), _of_host(table, host),
-                 table.c.cluster_name.is_not(None)])
+    return Kept([*_present(table), _of_host(table, host), table.c.cluster_name.is_not(None)])
+
+
+def _present(table: sa.Table) -> list[Condition]:
+    """Return the condition for rows that are not deleted, if the table keeps deleted ones."""
+    return [table.c.deleted == sa.false()] if 'deleted' in table.c else []
 
 
 def _of_host(table: sa.Table, host: str) -> Condition:

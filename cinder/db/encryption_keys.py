@@ -10,6 +10,7 @@ from cinder.db import backend_volumes, changes, models, session
 _TABLES = {'volume': models.Volume.__table__, 'snapshot': models.Snapshot.__table__,
            'backup': models.Backup.__table__}
 KINDS = tuple(_TABLES)
+_TRASH = models.Trash.__table__
 
 
 class KeyUser(NamedTuple):
@@ -29,14 +30,16 @@ def _volume_of(kind: str) -> sa.Column:
 def is_used(ctxt: RequestContext, key_id: str, volume_id: str) -> bool:
     """Return whether a volume, or a snapshot or backup of it, uses the key.
 
-    Resources that are being deleted do not count.
+    Resources that are being deleted do not count, those in the trash do.
     """
     with session.reader(ctxt) as conn:
         return conn.execute(sa.union_all(*(
             sa.select(sa.literal(1)).where(
                 _volume_of(kind) == volume_id, table.c.encryption_key_id == key_id,
                 table.c.deleted == sa.false(), table.c.status != 'deleting')
-            for kind, table in _TABLES.items()))).first() is not None
+            for kind, table in _TABLES.items()), sa.select(sa.literal(1)).where(
+                _TRASH.c.volume_id == volume_id, _TRASH.c.encryption_key_id == key_id,
+                _TRASH.c.status != 'purging'))).first() is not None
 
 
 def has_user(ctxt: RequestContext, key_id: str) -> bool:

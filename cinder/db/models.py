@@ -512,6 +512,39 @@ class KeyIntent(_Table):
     extra = (sa.Index(None, 'project_id'),)
 
 
+class Trash(_Table):
+    """A deleted volume or snapshot that its storage keeps, see trash.py. The id is that of the
+    resource; while its row is here, `db purge` keeps that of the resource."""
+
+    table = 'trash'
+    id = _id()
+    resource_type = _text(36, nullable=False)
+    volume_id = _uuid(sa.ForeignKey('volumes.id'), nullable=False)
+    snapshot_id = _uuid(sa.ForeignKey('snapshots.id'))
+    project_id = _text()
+    user_id = _text()
+    display_name = _text()
+    size = sa.Column(sa.Integer, nullable=False)
+    volume_type_id = _uuid()
+    encryption_key_id = _uuid()
+    host = _text()
+    cluster_name = _text()
+    status = _text(nullable=False)
+    counted = _flag()
+    purge_at = _time(nullable=False)
+    extra = (sa.Index(None, 'project_id', 'created_at', 'id'), sa.Index(None, 'volume_id'),
+             sa.Index(None, 'snapshot_id'))
+
+
+class TrashBackend(_Table):
+    """How long a back end, 'host@backend' or 'cluster@backend', keeps what is deleted; 0: it does
+    not."""
+
+    table = 'trash_backends'
+    name = _key()
+    hours = sa.Column(sa.Integer, nullable=False)
+
+
 class Pool(_Table):
     """GiB that were ever promised to each pool, 'host@backend#pool' or 'cluster@backend#pool'; the
     counts only grow, see pools.py."""

@@ -40,6 +40,7 @@ class QuotaState:
 # What is counted: table, quota of its rows, quota of its GiB, GiB of a row, whether per type.
 _VOLUMES, _SNAPSHOTS = models.Volume.__table__, models.Snapshot.__table__
 _BACKUPS, _GROUPS = models.Backup.__table__, models.Group.__table__
+_TRASH = models.Trash.__table__
 _COUNTED = (
     (_VOLUMES, 'volumes', 'gigabytes', _VOLUMES.c.size + _VOLUMES.c.growth),
     (_SNAPSHOTS, 'snapshots', 'gigabytes', _SNAPSHOTS.c.volume_size),
@@ -83,7 +84,9 @@ def _decisive(counted: tuple[str, ...]) -> sa.CompoundSelect:
                  _CLASSES.c.class_name == DEFAULT_CLASS)]
     if 'volumes' in counted:
         parts.append(_retypes(project))
-    return sa.union_all(*parts, *(_usage(row, project) for row in _COUNTED if row[1] in counted))
+    parts += [_usage(row, project) for row in _COUNTED if row[1] in counted]
+    return sa.union_all(*parts, *(_in_trash(quota, project) for quota in ('volumes', 'snapshots')
+                                  if quota in counted))
 
 
 def _retypes(project: sa.BindParameter) -> sa.Select:
@@ -140,6 +143,15 @@ def _usage(row: tuple, project: sa.BindParameter) -> sa.Select:
     typed = table.outerjoin(_TYPES, _TYPES.c.id == table.c.volume_type_id)
     return _part(name, _TYPES.c.name, sa.func.count(), total).select_from(typed).where(
         *where).group_by(_TYPES.c.name)
+
+
+def _in_trash(quota: str, project: sa.BindParameter) -> sa.Select:
+    """Return the same SELECT of what is in the trash and counts as if it were not deleted."""
+    typed = _TRASH.outerjoin(_TYPES, _TYPES.c.id == _TRASH.c.volume_type_id)
+    return _part(quota, _TYPES.c.name, sa.func.count(), sa.func.sum(_TRASH.c.size)).select_from(
+        typed).where(_TRASH.c.project_id == project, _TRASH.c.counted == sa.true(),
+                     _TRASH.c.resource_type == quota.removesuffix('s'),
+                     _TRASH.c.status != 'restoring').group_by(_TYPES.c.name)
 
 
 def _add(usage: dict[str, int], row: tuple, type_name: str | None, number: int,

@@ -7,7 +7,7 @@ INSERT copies the changed rows as they are then. events.py reads the table.
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -128,9 +128,11 @@ def note(conn: sa.Connection, table: sa.Table, ids: Iterable[str], kind: str,
 
 
 def note_values(conn: sa.Connection, table: sa.Table, ids: Iterable[str],
-                values: Iterable[str]) -> None:
-    """Remember a change of columns; one that sets `deleted` is a deletion."""
-    note(conn, table, ids, DELETE if 'deleted' in values else UPDATE, values)
+                values: Mapping[str, object]) -> None:
+    """Remember a change of columns; one of `deleted` is a deletion, or the return of a resource
+    from the trash, which exists again."""
+    kind = UPDATE if 'deleted' not in values else DELETE if values['deleted'] else CREATE
+    note(conn, table, ids, kind, values if kind != CREATE else ())
 
 
 def note_pairs(conn: sa.Connection, owner: sa.Column, row_id: str) -> None:

@@ -13,6 +13,7 @@ _SNAPSHOTS = models.Snapshot.__table__
 _SERVICES = models.Service.__table__
 _CLUSTERS = models.Cluster.__table__
 _OPERATIONS = models.Operation.__table__
+_TRASH = models.Trash.__table__
 _VOLUME_SERVICE = 'cinder-volume'
 
 
@@ -29,6 +30,8 @@ def move_volumes(ctxt: RequestContext, current: str, new: str) -> int:
     with session.writer(ctxt):
         _move_operations(ctxt, mine, before, after)
         service = services.find(ctxt, after, _VOLUME_SERVICE)
+        changes.update_where(ctxt, _TRASH, [backend_volumes.is_at(_TRASH.c.host, current)], {
+            'host': _with_head(_TRASH.c.host, current, new)})
         return changes.update_where(ctxt, _VOLUMES, mine, {
             'service_uuid': service.uuid if service else None,
             'host': _with_head(_VOLUMES.c.host, current, new),
@@ -41,7 +44,8 @@ def _move_operations(ctxt: RequestContext, mine: list, before: str, after: str) 
         _VOLUMES, _VOLUMES.c.id == _SNAPSHOTS.c.volume_id).where(*mine)
     changes.update_where(ctxt, _OPERATIONS, [
         _OPERATIONS.c.host == before, _OPERATIONS.c.state.in_(('queued', 'running')),
-        sa.or_(_OPERATIONS.c.resource_id.in_(ids), _OPERATIONS.c.resource_id.in_(snapshots))],
+        sa.or_(_OPERATIONS.c.resource_id.in_(ids), _OPERATIONS.c.resource_id.in_(snapshots),
+               _OPERATIONS.c.verb == 'trash.purge')],
         {'host': after, 'updated_at': _OPERATIONS.c.updated_at})
 
 
@@ -88,11 +92,11 @@ def rename_cluster(ctxt: RequestContext, current: str, new: str,
     """
     with session.writer(ctxt):
         counts = [changes.update_where(ctxt, table, [
-            table.c.deleted == sa.false(),
+            *([table.c.deleted == sa.false()] if 'deleted' in table.c else []),
             sa.or_(backend_volumes.is_at(table.c.cluster_name, current),
                    table.c.cluster_name.startswith(f'{current}@', autoescape=True))],
             {'cluster_name': new if whole else _with_head(table.c.cluster_name, current, new),
-             'updated_at': table.c.updated_at}) for table in (_VOLUMES, _GROUPS)]
+             'updated_at': table.c.updated_at}) for table in (_VOLUMES, _GROUPS, _TRASH)]
     return counts[0], counts[1]
 
 

@@ -20,6 +20,18 @@ class NotCancellable(Conflict):
     message = _('Operation %(operation_id)s cannot be cancelled: %(reason)s.')
 
 
+class NotInTrash(NotFound):
+    message = _('Nothing with id %(resource_id)s is in the trash.')
+
+
+class NotRestorable(Conflict):
+    message = _('%(kind)s %(resource_id)s cannot be restored: %(reason)s.')
+
+
+class TrashBusy(Conflict):
+    message = _('%(resource_id)s cannot be removed from the trash: it is being restored.')
+
+
 class OperationFailed(Conflict):
     """An accepted operation has failed while its request waited for it."""
 

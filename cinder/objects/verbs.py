@@ -71,6 +71,9 @@ VERBS: dict[str, Verb] = {
     'group.enable_replication': Verb('037', 'enable replication of group', since='1.4'),
     'group.disable_replication': Verb('038', 'disable replication of group', since='1.4'),
     'group.failover_replication': Verb('039', 'fail over group', since='1.4'),
+    'volume.restore': Verb('040', 'restore volume from the trash', since='1.7', goes_on=True),
+    'snapshot.restore': Verb('041', 'restore snapshot from the trash', since='1.7', goes_on=True),
+    'trash.purge': Verb('042', 'remove from the trash', since='1.7'),
 }
 
 

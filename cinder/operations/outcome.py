@@ -15,6 +15,7 @@ from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import trash as trash_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.objects.verbs import VERBS
@@ -24,7 +25,8 @@ from cinder.operations import notices
 _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
           'backup': (backups_db, states.BACKUP),
           'group': (groups_db, states.GROUP),
-          'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT)}
+          'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT),
+          'trash': (trash_db, states.TRASH)}
 
 # Kind of resource -> kind of its members, and the function that sets members in error that are part
 # of the failed operation. The members of a volume are its snapshots, when it is deleted with them.
@@ -331,6 +333,8 @@ def create_message(ctxt: context.RequestContext, resource_type: str, resource: o
 
     :param operator_detail: part that only operators see.
     """
+    if resource_type == 'trash':  # the resource is what is in it
+        resource_type = resource.obj_name().lower()
     number, words = VERBS[step][:2]
     kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'
     messages_db.create(ctxt, {

@@ -31,6 +31,7 @@ from cinder.policies import (
     services,
     snapshots,
     transfers,
+    trash,
     type_access,
     type_encryption,
     type_extra_specs,
@@ -45,8 +46,8 @@ from cinder.policies import (
 MODULES = (attachments, backups, base, capabilities, clusters, default_types, events,
            group_snapshots, group_specs, group_types, groups, hosts, limits, manage_snapshots,
            manage_volumes, messages, metrics, operations, pools, qos_specs, quota_classes, quotas,
-           services, snapshots, transfers, type_access, type_encryption, type_extra_specs, types,
-           volume_actions, volume_encryption, volume_metadata, volumes, workers)
+           services, snapshots, transfers, trash, type_access, type_encryption, type_extra_specs,
+           types, volume_actions, volume_encryption, volume_metadata, volumes, workers)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 GROUP = 'oslo_messaging_notifications'
 # Verb of the journal -> event type, where they differ; None: no notification.
 EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
-          'group.copy': 'group.create'}
+          'group.copy': 'group.create', 'trash.purge': None}
 # What some notifications have besides the fields of their resource.
 _ADDED = ('reason', 'backup_percent', 'audit_period_beginning', 'audit_period_ending')
 # Beginning of an event about a type or specs -> that of its publisher.

@@ -23,12 +23,13 @@ class VolumeAPI(client.RPCAPI):
     backup_ranges; 1.4 enable_replication_group, disable_replication_group,
     failover_replication_group, list_replication_targets;
     1.5 keep_backup_source, forget_backup_source, backup_ranges has a parent_id;
-    1.6 operations may ask for another key, see REKEYS.
+    1.6 operations may ask for another key, see REKEYS;
+    1.7 restore_volume, restore_snapshot, purge_trash.
     """
 
     TOPIC = 'cinder-volume'
     BINARY = 'cinder-volume'
-    RPC_API_VERSION = '1.6'
+    RPC_API_VERSION = '1.7'
 
     def _to(self, host: str | None, cluster: str | None, version: str = '1.0',
             timeout: float | None = None) -> client.Sender:

@@ -17,7 +17,7 @@ from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, section_key
 from cinder.conf.problem import Problem
 from cinder.volume.configuration import Configuration
-from cinder.volume.driver import Replicates, VolumeDriver
+from cinder.volume.driver import KeepsTrash, Replicates, VolumeDriver
 
 _LVM, _FILE = 'cinder.volume.drivers.lvm.', 'cinder.volume.drivers.file.'
 _KINDS = {'tgtadm': 'tgtd', 'lioadm': 'LIO', 'nvmet': 'nvmet'}
@@ -147,6 +147,19 @@ def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
             yield Problem(f'[DEFAULT] cluster = {conf.cluster} needs storage that all hosts of '
                           f'the cluster can use, but for back end [{name}] {reason}. Otherwise '
                           f'remove cluster.')
+
+
+def check_trash(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Check that back ends that keep deleted volumes have a trash."""
+    for name, options in _backends(conf).items():
+        driver = _driver_class(options)
+        if not options.delete_to_trash_hours or driver is None:
+            continue
+        reason = (driver.trash_problem(options) if issubclass(driver, KeepsTrash)
+                  else f'{driver.__name__} has no trash')
+        if reason:
+            yield Problem(f'[{name}] delete_to_trash_hours = {options.delete_to_trash_hours} needs '
+                          f'a trash, but {reason}: set it to 0.')
 
 
 def _driver_class(options: Configuration) -> type[VolumeDriver] | None:

@@ -36,6 +36,7 @@ from cinder.api.v3 import (
     snapshot_metadata,
     snapshots,
     transfers,
+    trash,
     type_access,
     type_encryption,
     type_extra_specs,
@@ -63,6 +64,7 @@ ROUTES = {
     '/volumes/{volume_id}/metadata/{key}': {
         'GET': volume_metadata.show, 'PUT': volume_metadata.update,
         'DELETE': volume_metadata.delete},
+    '/volumes/{volume_id}/restore': {'POST': trash.restore_volume},
     '/volumes/{volume_id}/encryption': {'GET': volume_encryption.index},
     '/volumes/{volume_id}/encryption/{key}': {'GET': volume_encryption.show},
 
@@ -70,6 +72,7 @@ ROUTES = {
     '/snapshots/detail': {'GET': snapshots.detail},
     '/snapshots/{snapshot_id}': {'GET': snapshots.show, 'PUT': snapshots.update,
                                  'DELETE': snapshots.delete},
+    '/snapshots/{snapshot_id}/restore': {'POST': trash.restore_snapshot},
     '/snapshots/{snapshot_id}/action': {'POST': wsgi.Actions(
         snapshot_actions.ACTIONS | manage_snapshots.ACTIONS)},
     '/snapshots/{snapshot_id}/metadata': {
@@ -182,6 +185,9 @@ ROUTES = {
     '/events': {'GET': events.index},
     '/messages': {'GET': messages.index},
     '/messages/{message_id}': {'GET': messages.show, 'DELETE': messages.delete},
+
+    '/trash': {'GET': trash.index},
+    '/trash/{resource_id}': {'DELETE': trash.purge},
 
     '/operations': {'GET': operations.index},
     '/operations/{operation_id}': {'GET': operations.show, 'DELETE': operations.cancel},

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from cinder import objects
+from cinder import exception, objects
 from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas import volume_actions as schema
 from cinder.api.schemas.base import boolean, normalize_uuid
-from cinder.api.v3 import volume_metadata
+from cinder.api.v3 import trash, volume_metadata
 from cinder.api.views import shapes
 from cinder.api.views import volumes as view
 from cinder.db import types as types_db
@@ -179,8 +179,15 @@ def reset_status(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
 
 @wsgi.body(schema.any_body('os-force_delete'))
 @wsgi.response(202)
+@wsgi.errors(409)
 def force_delete(req: wsgi.Request, volume_id: str, body: object) -> None:
-    volumes.delete(req.context, _load(req, volume_id, policy.FORCE_DELETE), force=True)
+    try:
+        volume = _load(req, volume_id, policy.FORCE_DELETE)
+    except exception.VolumeNotFound:
+        if not trash.purge_by_force(req, volume_id, 'volume', policy.FORCE_DELETE):
+            raise
+        return
+    volumes.delete(req.context, volume, force=True)
 
 
 ACTIONS = {

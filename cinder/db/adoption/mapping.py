@@ -270,5 +270,7 @@ OURS: dict[str, str] = {
     'unused_keys': 'keys that this service is to delete',
     'key_intents': 'keys that requests of ours are about to create',
     'pools': 'space that our schedulers promised',
+    'trash': 'volumes and snapshots that this service keeps after their deletion',
+    'trash_backends': 'back ends of ours that do so',
     'quota_locks': 'locks of our requests',
 }

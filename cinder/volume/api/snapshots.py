@@ -52,7 +52,7 @@ def _place(volume: objects.Volume) -> dict[str, str | None]:
 def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False) -> None:
     """Accept the deletion of a snapshot.
 
-    :param force: delete it in any status.
+    :param force: delete it in any status, and not to the trash.
     :raises InvalidSnapshot: the status or a group snapshot forbids it.
     """
     volume = snapshot.volume
@@ -63,7 +63,9 @@ def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False
                                             backup_sources.snapshot_unread,
                                             clusters_db.not_frozen(volume)))
         operations.cancel_queued(ctxt, snapshot, 'The snapshot was deleted.')
-        operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))
+        operation = operations_db.create(
+            ctxt, 'snapshot.delete', snapshot, **_place(volume),
+            arguments={'bypass_trash': True} if force else {})
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)
 
 

@@ -5,7 +5,7 @@ The caller has authorized the request. Work on the storage is recorded as an ope
 transaction; the message after the commit is only a hint.
 """
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
@@ -17,6 +17,7 @@ from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import transfers as transfers_db
+from cinder.db import trash as trash_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -198,26 +199,30 @@ def _begin_restore(ctxt: RequestContext, backup: objects.Backup, volume: objects
 
 def delete(ctxt: RequestContext, volume: objects.Volume, force: bool = False,
            cascade: bool = False) -> None:
-    """Accept the deletion of a volume; the key of an encrypted volume is deleted at once.
+    """Accept the deletion of a volume; the key of an encrypted volume is deleted at once, unless
+    the back end keeps the volume in its trash.
 
-    :param force: delete it in any status.
+    :param force: delete it in any status, and not to the trash.
     :param cascade: delete its snapshots as well.
     :raises InvalidVolume: status, attachments, snapshots, a group or a migration forbid it.
     """
+    keeps_key = volume.has_own_key and not force and trash_db.is_kept_by(ctxt, volume)
+    how = {'bypass_trash': True} if force else {'keeps_key': True} if keeps_key else {}
     try:
-        _delete(ctxt, volume, force, cascade)
+        _delete(ctxt, volume, force, cascade, how)
     except exception.InvalidVolume:
         # What backups left is deleted with the volume.
         left = () if cascade else backup_sources.for_backups(ctxt, volume.id)
         if not left:
             raise
-        _delete(ctxt, volume, force, cascade, left)
-    encryption.drop_key(ctxt, volume)
+        _delete(ctxt, volume, force, cascade, how, left)
+    if not keeps_key:
+        encryption.drop_key(ctxt, volume)
 
 
 @session.retry_on_deadlock
 def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: bool,
-            left: Collection[str] = ()) -> None:
+            how: Mapping[str, bool], left: Collection[str] = ()) -> None:
     conditions = [requirements.not_attached, requirements.not_migrating, requirements.no_group,
                   clusters_db.not_frozen(volume), backup_sources.volume_unread]
     if not cascade:
@@ -250,7 +255,7 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
                                         conditions=(backup_sources.snapshot_unread,))
         operation = operations_db.create(
             ctxt, 'volume.delete' if ours else 'volume.forget', volume,
-            arguments={'cascade': cascade}, **service_of(volume))
+            arguments={'cascade': cascade, **how}, **service_of(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 

@@ -14,6 +14,7 @@ from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import backend_volumes, journal
 from cinder.db import snapshots as snapshots_db
+from cinder.db import trash as trash_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume import driver_types
@@ -28,12 +29,14 @@ _ID = '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 
 def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_types.Rows:
     """Return what the database says about a back end now."""
+    trashed_volumes, trashed_snapshots = trash_db.on_backend(ctxt, host, cluster)
     return driver_types.Rows(
         volumes=backend_volumes.on_backend(ctxt, host, cluster),
         snapshots=snapshots_db.on_backend(ctxt, host, cluster),
         busy=journal.resources_under_way(ctxt),
         connected=attachments_db.connected_volumes(ctxt),
-        place_of=lambda name: _place_of(ctxt, name))
+        place_of=lambda name: _place_of(ctxt, name),
+        trashed_volumes=trashed_volumes, trashed_snapshots=trashed_snapshots)
 
 
 def _place_of(ctxt: RequestContext, name: str) -> str | None:

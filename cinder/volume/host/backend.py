@@ -14,7 +14,7 @@ from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
 from cinder.volume import driver as driver_api
-from cinder.volume.host import forecast, probes, reports
+from cinder.volume.host import forecast, probes, reports, trash
 
 LOG = logging.getLogger(__name__)
 
@@ -143,7 +143,8 @@ class Backend:
         probes.report_pools(self, capabilities)
         measured = timeutils.utcnow().isoformat(timespec='microseconds')
         scheduler_rpc.SchedulerAPI().update_service_capabilities(
-            ctxt, 'volume', self.host, capabilities, measured, cluster_name=self.cluster)
+            ctxt, 'volume', self.host, trash.offered(ctxt, self, capabilities), measured,
+            cluster_name=self.cluster)
         if notifications.is_enabled():
             scheduler_rpc.SchedulerAPI().notify_service_capabilities(
                 ctxt, self.host, capabilities, measured)

@@ -16,11 +16,12 @@ from cinder.db import backend_volumes, session
 from cinder.db import groups as groups_db
 from cinder.db import replication as replication_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import trash as trash_db
 from cinder.db import volumes as volumes_db
 from cinder.image import image_shares
 from cinder.keymgr import migration
 from cinder.volume import driver as driver_api
-from cinder.volume.host import audit, backup_snapshots, copies, exports, probes
+from cinder.volume.host import audit, backup_snapshots, copies, exports, probes, trash
 from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -124,6 +125,18 @@ def note_replication(ctxt: RequestContext, backend: backends.Backend) -> None:
     copies.note(ctxt, backend)
 
 
+def note_trash(ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Record whether the back end keeps what is deleted.
+
+    :raises Refused: it is to do so, but its storage cannot.
+    """
+    wanted = backend.configuration.delete_to_trash_hours
+    if wanted and not trash.hours(backend):
+        raise Refused(f'delete_to_trash_hours = {wanted} needs a trash, but the storage of '
+                      f'{type(backend.driver).__name__} has none; set it to 0')
+    trash_db.note_backend(ctxt, backend.cluster or backend.host, wanted)
+
+
 def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Have the driver correct the fields that it stored in the rows of its volumes and
     snapshots."""
@@ -200,6 +213,6 @@ def publish_capabilities(ctxt: RequestContext, backend: backends.Backend) -> Non
 # Operators rely on this order: a back end exports its volumes before it publishes its capabilities.
 # Interrupted operations are resumed afterwards, when the RPC server runs.
 STEPS = (check_support, join_cluster, use_active_copy, set_up_driver, read_capabilities,
-         note_replication, synchronize_provider_info, count_allocated, export_again, audit.heal,
-         limit_copies, mark_initialized, remove_temporary_files, backup_snapshots.remove_left,
-         migrate_keys, publish_capabilities)
+         note_replication, note_trash, synchronize_provider_info, count_allocated, export_again,
+         audit.heal, limit_copies, mark_initialized, remove_temporary_files,
+         backup_snapshots.remove_left, migrate_keys, publish_capabilities)

@@ -21,6 +21,7 @@ from cinder.volume.host import (
     probes,
     purge,
 )
+from cinder.volume.host import trash as host_trash
 from cinder.volume.manager import (
     attachments,
     backups,
@@ -34,6 +35,7 @@ from cinder.volume.manager import (
     manage_volumes,
     replication,
     snapshots,
+    trash,
     volume_migrations,
     volumes,
 )
@@ -76,9 +78,11 @@ class VolumeManager(periodic_task.PeriodicTasks):
         image_endpoint = images.ImageEndpoint(self.backend)
         replication_endpoint = replication.ReplicationEndpoint(self.backend)
         group_replication_endpoint = group_replication.GroupReplicationEndpoint(self.backend)
+        trash_endpoint = trash.TrashEndpoint(self.backend)
         work = (volume_endpoint, snapshot_endpoint, group_endpoint, group_snapshot_endpoint,
                 manage_volume_endpoint, manage_snapshot_endpoint, migration_endpoint,
-                image_endpoint, replication_endpoint, group_replication_endpoint)
+                image_endpoint, replication_endpoint, group_replication_endpoint,
+                trash_endpoint)
         self.runner.handlers = operations.handlers_of(*work)
         # The first endpoint with a method of that name handles a message: messages of operations go
         # to the executor.
@@ -177,10 +181,11 @@ class VolumeManager(periodic_task.PeriodicTasks):
             exports.restore(ctxt, self.backend)
 
     @periodic_task.periodic_task(spacing=purge.SECONDS)
-    def purge_deleted(self, _ctxt: context.RequestContext) -> None:
+    def purge_deleted(self, ctxt: context.RequestContext) -> None:
         """Remove deleted volumes that stayed on the storage for a while."""
         if self.is_working():
             self._purge.start()
+            host_trash.purge_due(ctxt, self.backend)
 
     @periodic_task.periodic_task(spacing=_SHARED_SECONDS)
     def drop_unused_images(self, ctxt: context.RequestContext) -> None:

@@ -4,7 +4,7 @@
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
 from cinder.volume.host import backend as backends
-from cinder.volume.host import backup_snapshots
+from cinder.volume.host import backup_snapshots, trash
 from cinder.volume.manager.task import Tasks
 
 # Seconds until the deletion of the snapshot of a backup that is still open is tried again.
@@ -15,7 +15,7 @@ class SnapshotEndpoint:
     """Messages about snapshots of one back end."""
 
     def __init__(self, backend: backends.Backend) -> None:
-        self.driver = backend.driver
+        self.backend, self.driver = backend, backend.driver
         self._task = Tasks(backend.runner)
 
     @operations.handles('snapshot.create')
@@ -36,13 +36,13 @@ class SnapshotEndpoint:
             try:
                 with work.driver():
                     self._close(ctxt, work.resource)
-                    self.driver.delete_snapshot(work.resource)
+                    record = trash.remove(ctxt, self.backend, operation, work.resource)
             except exception.SnapshotIsBusy as exc:
                 if not work.resource.use_quota:
                     operations.wait(ctxt, operation, str(exc), longest=LONGEST_BUSY)
                 work.fail(exc, status='available')
                 return
-            work.succeed()
+            work.succeed(also=record)
 
     def _close(self, ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
         """Close a snapshot of a backup: its service may have ended without doing so."""

@@ -49,17 +49,19 @@ class Task(Generic[R]):
                                     within=within, otherwise=exc, longest=LONGEST_LOOK)
                 raise
 
-    def succeed(self, status: str | None = None, **values: object) -> bool:
+    def succeed(self, status: str | None = None, also: Callable[[], object] | None = None,
+                **values: object) -> bool:
         """End the operation after the work on the storage: write `values` and the final status.
 
         :param status: status in place of the one in the state table.
+        :param also: called in the transaction, unless another request changed the status meanwhile.
         :returns: False when another request changed the status meanwhile; that status is kept.
         :raises OperationLost: a lock or the claim was lost; nothing is written.
         """
         with fault_points.around(f'{self.operation.verb}:finish'):
             ownership.confirm()
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
-                                       **values)
+                                       also=also, **values)
         if moved:
             self.done = True
         return moved

@@ -17,7 +17,7 @@ from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources
 from cinder.volume.host import backend as backends
-from cinder.volume.host import exports, locks
+from cinder.volume.host import exports, locks, trash
 from cinder.volume.manager import backups, image_cache, image_volumes, images, key_waiting
 from cinder.volume.manager.task import Task, Tasks
 
@@ -71,6 +71,7 @@ class VolumeEndpoint:
                 or image_cache.has_image(ctxt, self.backend, volume, operation)):
             operation.arguments[image_cache.EXPECTED] = True
             return {}
+        trash.make_room(ctxt, self.backend, operation, volume, volume.size)
         with work.driver(), key_waiting.awaited(ctxt, operation):
             return create_sources.fill(self.driver, ctxt, volume,
                                        with_header='image_id' not in operation.arguments,
@@ -116,11 +117,11 @@ class VolumeEndpoint:
                     if operation.arguments.get('cascade'):
                         self._delete_snapshots(ctxt, operation, volume)
                     work.on_failure |= self.driver.remove_export(ctxt, volume) or {}
-                    self.driver.delete_volume(volume)
+                    record = trash.remove(ctxt, self.backend, operation, volume)
             except exception.VolumeIsBusy as exc:
                 work.fail(exc, status=_status_of_busy(volume))
                 return
-            work.succeed()
+            work.succeed(also=record)
             self.backend.allocate(volume.host, -volume.size)
 
     def _delete_snapshots(self, ctxt: RequestContext, operation: objects.Operation,
@@ -128,8 +129,10 @@ class VolumeEndpoint:
         for snapshot in snapshots_db.for_volume(ctxt, volume.id):
             snapshot.volume = volume
             with locks.write_lock(snapshot):
-                self.driver.delete_snapshot(snapshot)
-            operations.record_member_removed(ctxt, operation, 'snapshot', snapshot)
+                record = trash.remove(ctxt, self.backend, operation, snapshot)
+            with session.writer(ctxt):
+                operations.record_member_removed(ctxt, operation, 'snapshot', snapshot)
+                record()
 
     @operations.handles('volume.extend')
     def extend_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -138,6 +141,7 @@ class VolumeEndpoint:
         new_size, grown = operation.arguments['new_size'], False
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
+            trash.make_room(ctxt, self.backend, operation, volume, new_size - volume.size)
             with work.driver():
                 exports.close(ctxt, self.backend, volume)
                 # After an interruption another extend may have finished first.

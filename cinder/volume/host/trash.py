@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trash of a back end: whether a deleted resource goes there, its removal by age, and the space
+that it takes, which is offered to the schedulers and made free when something needs it."""
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from oslo_log import log as logging
+
+from cinder import host_names, objects, operations
+from cinder.context import RequestContext
+from cinder.db import trash as trash_db
+from cinder.objects.types import wants_thick
+from cinder.rpc import volume as volume_rpc
+from cinder.volume import driver as driver_api
+
+if TYPE_CHECKING:
+    from cinder.volume.host.backend import Backend
+
+LOG = logging.getLogger(__name__)
+# Arguments of an operation that deletes: not to the trash; and its key was not deleted.
+BYPASS, KEEPS_KEY = 'bypass_trash', 'keeps_key'
+# Seconds between two looks whether there is space now, and until the storage has to decide.
+LONGEST_LOOK, LONGEST_WAIT = 2, 120
+_RATIO = 20.0
+
+
+class _NoMore(Exception):  # noqa: N818 - not an error: it ends a wait
+    """Enough time was spent."""
+
+
+def hours(backend: Backend) -> int:
+    """Return how long the back end keeps what is deleted; 0: it does not."""
+    return backend.configuration.delete_to_trash_hours if backend.driver.has_trash else 0
+
+
+def driver_of(backend: Backend) -> driver_api.KeepsTrash | None:
+    """Return the driver if its storage has a trash."""
+    driver = backend.driver
+    return driver if driver.has_trash and isinstance(driver, driver_api.KeepsTrash) else None
+
+
+# ------------------------------------------------------------------------------------ deletions
+def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
+           resource: objects.Volume | objects.Snapshot) -> Callable[[], object]:
+    """Move the storage of a resource to the trash, or delete it if it must not stay; return what
+    records that, to be called in the transaction that deletes the row.
+
+    :param operation: deletes the resource, perhaps with others
+    """
+    driver, kind = driver_of(backend), resource.obj_name().lower()
+    if driver is not None and _goes_to_trash(backend, operation, resource):
+        getattr(driver, f'trash_{kind}')(resource)
+        return functools.partial(trash_db.put, ctxt, resource, hours(backend),
+                                 backend.configuration.trash_counts_for_quota)
+    if driver is not None and kind == 'volume':
+        _purge_snapshots(ctxt, driver, resource)
+    getattr(backend.driver, f'delete_{kind}')(resource)
+    if driver is not None:
+        # An operation that was superseded may have moved it.
+        getattr(driver, f'purge_trashed_{kind}')(resource)
+    elif not operation.arguments.get(KEEPS_KEY):
+        return lambda: None
+    return functools.partial(trash_db.destroy, ctxt, resource.id,
+                             resource if operation.arguments.get(KEEPS_KEY) else None)
+
+
+def _goes_to_trash(backend: Backend, operation: objects.Operation,
+                   resource: objects.Volume | objects.Snapshot) -> bool:
+    if not hours(backend) or operation.arguments.get(BYPASS) or not resource.use_quota:
+        return False
+    if isinstance(resource, objects.Snapshot):
+        return resource.progress == '100%'
+    # Without a time, its creation has failed. The rest of a migration has no user.
+    return bool(resource.launched_at and not resource.migration_status
+                and (not resource.has_own_key or operation.arguments.get(KEEPS_KEY)))
+
+
+def _purge_snapshots(ctxt: RequestContext, driver: driver_api.KeepsTrash,
+                     volume: objects.Volume) -> None:
+    """Remove what is in the trash and depends on a volume that is removed for ever."""
+    for entry in trash_db.of_volume(ctxt, volume.id):
+        if entry.resource_type == 'snapshot':
+            driver.purge_trashed_snapshot(trash_db.get(ctxt, entry.id))
+
+
+def purge(ctxt: RequestContext, driver: driver_api.KeepsTrash,
+          resource: objects.Volume | objects.Snapshot) -> None:
+    """Remove a resource from the trash of the storage, with the snapshots of it."""
+    if isinstance(resource, objects.Snapshot):
+        driver.purge_trashed_snapshot(resource)
+        return
+    _purge_snapshots(ctxt, driver, resource)
+    driver.purge_trashed_volume(resource)
+
+
+# ---------------------------------------------------------------------------------------- by age
+def purge_due(ctxt: RequestContext, backend: Backend) -> None:
+    """Start the removal of what has been in the trash for long enough."""
+    if driver_of(backend) is None:
+        return
+    for entry in trash_db.due(ctxt, backend.host, backend.cluster):
+        _start_purge(ctxt, entry)
+
+
+def _start_purge(ctxt: RequestContext, entry: trash_db.Entry) -> None:
+    operation = trash_db.begin_purge(ctxt, entry)
+    if operation is not None:
+        volume_rpc.VolumeAPI().start(ctxt, operation)
+
+
+# ----------------------------------------------------------------------------------------- space
+def offered(ctxt: RequestContext, backend: Backend, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report in which the space of the trash is free, because a volume that needs it gets
+    it: what the schedulers are told."""
+    sums = trash_db.by_pool(ctxt, backend.host, backend.sharing) if driver_of(backend) else {}
+    if not sums:
+        return dict(report)
+    if not report.get('pools'):
+        return _with_room({**report}, sum(gib for _number, gib in sums.values()))
+    return {**report, 'pools': [_with_room({**pool}, sums.get(pool['pool_name'], (0, 0))[1])
+                                for pool in report['pools']]}
+
+
+def _with_room(pool: dict[str, Any], gib: int) -> dict[str, Any]:
+    total, free = pool.get('total_capacity_gb'), pool.get('free_capacity_gb')
+    if gib and _is_number(total) and _is_number(free):
+        # Thin volumes take less than their size.
+        pool['free_capacity_gb'] = max(min(total, free + gib), free)
+    if gib and _is_number(pool.get('provisioned_capacity_gb')):
+        pool['provisioned_capacity_gb'] = max(pool['provisioned_capacity_gb'] - gib, 0)
+    return pool
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
+              volume: objects.Volume, gib: int) -> None:
+    """Wait until a pool has space for GiB of a volume, if that is what its trash takes: the oldest
+    in it is removed first.
+
+    :raises NotYet: the removal is under way.
+    """
+    if driver_of(backend) is None:
+        return
+    entries = trash_db.in_pool(ctxt, volume.cluster_name or volume.host)
+    lacking = gib - room(backend, volume) if entries else 0
+    if lacking <= 0:
+        return
+    for entry in entries:
+        if entry.status == trash_db.KEPT:
+            LOG.info('%s %s is removed from the trash of %s, because volume %s needs space.',
+                     entry.resource_type, entry.id, backend.host, volume.id)
+            _start_purge(ctxt, entry)
+        lacking -= entry.size
+        if lacking <= 0:
+            break
+    # A purge that fails does not keep the volume from what the storage can do without it.
+    with contextlib.suppress(_NoMore):
+        operations.wait(ctxt, operation, 'space that the trash takes', within=LONGEST_WAIT,
+                        otherwise=_NoMore(), longest=LONGEST_LOOK)
+
+
+def room(backend: Backend, volume: objects.Volume) -> float:
+    """Return the GiB that the pool of a volume can give to it, as the schedulers compute them, with
+    its trash as it is; infinite if the storage does not tell."""
+    report: dict[str, Any] = dict(backend.driver.get_volume_stats(refresh=True))
+    name = host_names.pool_of(volume.host)
+    pool = {**report, **next((each for each in report.get('pools') or ()
+                              if each['pool_name'] == name), {})}
+    total, free = pool.get('total_capacity_gb'), pool.get('free_capacity_gb')
+    if not _is_number(total) or not _is_number(free):
+        return math.inf
+    reserved = math.floor(total * (pool.get('reserved_percentage') or 0) / 100)
+    if not pool.get('thin_provisioning_support') or _is_thick(volume):
+        return free - reserved
+    provisioned = pool.get('provisioned_capacity_gb') or 0
+    ratio = pool.get('max_over_subscription_ratio')
+    ratio = 1 + provisioned / (max(total - free, 0) + 1) if ratio == 'auto' else float(
+        ratio or _RATIO)
+    return min((free - reserved) * ratio, (total - reserved) * ratio - provisioned)
+
+
+def _is_thick(volume: objects.Volume) -> bool:
+    """Return whether a volume gets its whole size at once."""
+    return volume.volume_type is not None and wants_thick(
+        volume.volume_type.extra_specs or {})

@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trash: what goes there, comes back, and is removed for ever, from request to file."""
+import datetime
+
+import pytest
+import sqlalchemy as sa
+
+from cinder import exception, fault_points, operations
+from cinder.conf import CONF
+from cinder.db import journal, models, quotas, session
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import purge as purge_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import trash as trash_db
+from cinder.db import volumes as volumes_db
+from cinder.volume import manager as manager_package
+from cinder.volume.api import snapshots as snapshots_api
+from cinder.volume.api import trash as trash_api
+from cinder.volume.api import volumes as volumes_api
+from cinder.volume.host import trash as host_trash
+from tests.fakes.journal import wake
+from tests.unit.volume.conftest import BACKEND, POOL
+
+HOURS = 5
+OPTIONS = {'volume_driver': 'tests.fakes.trashing.TrashingDriver', 'delete_to_trash_hours': HOURS}
+GONE = {'volume': exception.VolumeNotFound, 'snapshot': exception.SnapshotNotFound}
+TABLES = {'volume': volumes_db, 'snapshot': snapshots_db}
+APIS = {'volume': volumes_api, 'snapshot': snapshots_api}
+RESTORE = {'volume': trash_api.restore_volume, 'snapshot': trash_api.restore_snapshot}
+KINDS = tuple(TABLES)
+_OVER = {'volumes': 0, 'snapshots': 0, 'gigabytes': 0}
+
+
+@pytest.fixture
+def manager(database, conf, sent):
+    for name, value in OPTIONS.items():
+        CONF.set_override(name, value, 'backend_defaults')
+    made = manager_package.VolumeManager(BACKEND)
+    made.init_host()
+    assert made.is_working(), made.backend.trouble
+    yield made
+    made.stop()
+    for name in (*OPTIONS, 'trash_counts_for_quota'):
+        CONF.clear_override(name, 'backend_defaults')
+
+
+@pytest.fixture
+def run(ctxt, manager, sent):
+    """Deliver the last message about an operation."""
+    def deliver():
+        arguments = next(each for _method, each in reversed(sent) if 'operation' in each)
+        manager.runner.handlers[arguments['operation'].verb](ctxt, **arguments)
+        return operations_db.get(ctxt, arguments['operation'].id)
+    return deliver
+
+
+@pytest.fixture
+def volume(ctxt, manager, folder):
+    """A volume with data and metadata."""
+    made = volumes_db.create(ctxt, {
+        'project_id': ctxt.project_id, 'user_id': 'u1', 'size': 1, 'status': 'available',
+        'host': POOL, 'display_name': 'v', 'launched_at': session.utcnow(),
+        'availability_zone': 'nova', 'use_quota': True}, metadata={'k': 'v'},
+        glance_metadata={'image_id': 'i'})
+    (folder / made.name).write_bytes(b'data')
+    return volumes_db.get(ctxt, made.id)
+
+
+@pytest.fixture
+def snapshot(ctxt, volume, folder):
+    made = snapshots_db.create(ctxt, {
+        'project_id': ctxt.project_id, 'user_id': 'u1', 'volume_id': volume.id, 'volume_size': 1,
+        'status': 'available', 'progress': '100%', 'display_name': 's', 'use_quota': True},
+        metadata={'s': 'k'})
+    (folder / made.name).write_bytes(b'snap')
+    return snapshots_db.get(ctxt, made.id)
+
+
+@pytest.fixture
+def things(volume, snapshot):
+    return {'volume': volume, 'snapshot': snapshot}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def trashed(ctxt, kind, request, run):
+    """A volume without snapshots, or a snapshot, in the trash."""
+    thing = request.getfixturevalue(kind)
+    APIS[kind].delete(ctxt, thing)
+    assert run().state == 'done'
+    return thing
+
+
+def _row(ctxt, ident):
+    return trash_db.get_row(ctxt, ident)
+
+
+def _age(ctxt, ident):
+    """Let the time of something in the trash be over."""
+    with session.writer(ctxt) as conn:
+        conn.execute(models.Trash.__table__.update().where(
+            models.Trash.__table__.c.id == ident).values(purge_at=session.in_seconds(-1)))
+
+
+def test_what_is_deleted_is_gone_for_clients_and_kept_on_the_storage(ctxt, kind, trashed, folder):
+    with pytest.raises(GONE[kind]):
+        TABLES[kind].get(ctxt, trashed.id)
+    assert trashed.id not in TABLES[kind].list_rows(ctxt).ids
+    assert (folder / f'trash.{trashed.name}').exists() and not (folder / trashed.name).exists()
+    row = _row(ctxt, trashed.id)
+    assert (row['status'], row['resource_type'], row['size'], row['display_name']) == (
+        'kept', kind, 1, kind[0])
+    hours = (row['purge_at'] - row['created_at']) / datetime.timedelta(hours=1)
+    assert hours == pytest.approx(HOURS, abs=0.01)
+
+
+def test_it_comes_back_whole(ctxt, kind, trashed, run, folder):
+    restored = RESTORE[kind](ctxt, trashed.id)
+    assert (restored.id, restored.status) == (trashed.id, 'restoring')
+    assert TABLES[kind].get(ctxt, trashed.id).status == 'restoring'
+    assert run().state == 'done'
+    now = TABLES[kind].get(ctxt, trashed.id)
+    assert now.status == 'available'
+    same = ('display_name', 'metadata', 'created_at', 'volume_type_id', 'project_id')
+    assert [now[name] for name in same] == [trashed[name] for name in same]
+    assert (folder / trashed.name).read_bytes() in (b'data', b'snap')
+    with pytest.raises(exception.NotInTrash):
+        _row(ctxt, trashed.id)
+
+
+def test_glance_metadata_and_status_of_a_failed_volume_come_back(ctxt, volume, run):
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'error_restoring'})
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    run()
+    trash_api.restore_volume(ctxt, volume.id)
+    run()
+    now = volumes_db.get(ctxt, volume.id)
+    assert (now.status, now.glance_metadata) == ('error_restoring', {'image_id': 'i'})
+
+
+@pytest.mark.parametrize('option', [0, HOURS])
+@pytest.mark.parametrize('values', [
+    {'use_quota': False}, {'launched_at': None}, {'migration_status': 'deleting'}])
+def test_what_nobody_misses_is_removed_at_once(ctxt, manager, volume, run, folder, option, values):
+    CONF.set_override('delete_to_trash_hours', option, 'backend_defaults')
+    volumes_db.update(ctxt, volume.id, values if option else {})
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    assert run().state == 'done'
+    assert list(folder.iterdir()) == [] and trash_db.find(ctxt, volume.id) is None
+
+
+def test_a_forced_deletion_bypasses_the_trash(ctxt, kind, request, run, folder):
+    thing = request.getfixturevalue(kind)
+    APIS[kind].delete(ctxt, thing, force=True)
+    assert run().state == 'done'
+    assert not (folder / thing.name).exists() and not (folder / f'trash.{thing.name}').exists()
+    assert trash_db.find(ctxt, thing.id) is None
+
+
+def test_a_purge_removes_for_ever(ctxt, kind, trashed, run, folder):
+    trash_api.purge(ctxt, trashed.id)
+    assert _row(ctxt, trashed.id)['status'] == 'purging'
+    with pytest.raises(exception.NotRestorable, match='removes it for ever'):
+        RESTORE[kind](ctxt, trashed.id)
+    assert run().state == 'done'
+    assert not (folder / f'trash.{trashed.name}').exists()
+    for act in (trash_api.purge, RESTORE[kind]):
+        with pytest.raises(exception.NotInTrash):
+            act(ctxt, trashed.id)
+
+
+def test_age_purges(ctxt, manager, trashed, sent, run):
+    sent.clear()
+    host_trash.purge_due(ctxt, manager.backend)
+    assert sent == []
+    _age(ctxt, trashed.id)
+    for _time in range(2):  # another host of the cluster finds nothing to do
+        host_trash.purge_due(ctxt, manager.backend)
+    assert [method for method, _arguments in sent] == ['purge_trash']
+    assert run().state == 'done'
+
+
+def test_what_the_storage_needs_stays_and_is_tried_again_later(ctxt, manager, trashed, run):
+    manager.backend.driver.trash_busy = True
+    trash_api.purge(ctxt, trashed.id)
+    assert run().state == 'failed'
+    row = _row(ctxt, trashed.id)
+    assert row['status'] == 'kept' and row['purge_at'] > row['updated_at']
+    message, = messages_db.list_rows(ctxt).rows
+    assert message['resource_uuid'] == trashed.id
+
+
+def test_a_restore_that_fails_leaves_an_error_that_can_be_deleted(ctxt, kind, trashed, run, folder):
+    (folder / f'trash.{trashed.name}').rename(folder / 'away')
+    RESTORE[kind](ctxt, trashed.id)
+    assert run().state == 'failed'
+    assert TABLES[kind].get(ctxt, trashed.id).status == 'error'
+    (folder / 'away').rename(folder / f'trash.{trashed.name}')
+    APIS[kind].delete(ctxt, TABLES[kind].get(ctxt, trashed.id))
+    assert run().state == 'done'
+    RESTORE[kind](ctxt, trashed.id)
+    assert run().state == 'done'
+    assert (folder / trashed.name).exists()
+
+
+def test_only_one_of_two_restores_is_accepted(ctxt, kind, trashed):
+    RESTORE[kind](ctxt, trashed.id)
+    with pytest.raises((exception.NotRestorable, exception.NotInTrash)):
+        RESTORE[kind](ctxt, trashed.id)
+    with pytest.raises(exception.TrashBusy):
+        trash_api.purge(ctxt, trashed.id)
+
+
+# ------------------------------------------------------------------- volumes and their snapshots
+def test_a_cascade_keeps_all_and_the_volume_comes_first(ctxt, volume, snapshot, run, folder):
+    volumes_api.delete(ctxt, volume, cascade=True)
+    assert run().state == 'done'
+    assert {each.name for each in folder.iterdir()} == {
+        f'trash.{volume.name}', f'trash.{snapshot.name}'}
+    with pytest.raises(exception.NotRestorable, match='in the trash; restore it first'):
+        trash_api.restore_snapshot(ctxt, snapshot.id)
+    assert _row(ctxt, snapshot.id)['status'] == 'kept'
+    for restore, thing in ((trash_api.restore_volume, volume),
+                           (trash_api.restore_snapshot, snapshot)):
+        restore(ctxt, thing.id)
+        assert run().state == 'done'
+    assert {each.name for each in folder.iterdir()} == {volume.name, snapshot.name}
+
+
+@pytest.mark.parametrize('how', ['purge', 'force'])
+def test_a_volume_takes_its_snapshots_along(ctxt, volume, snapshot, run, folder, how):
+    snapshots_api.delete(ctxt, snapshot)
+    run()
+    if how == 'force':
+        volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
+    else:
+        volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+        run()
+        trash_api.purge(ctxt, volume.id)
+    assert run().state == 'done'
+    assert list(folder.iterdir()) == [] and trash_db.list_rows(ctxt).rows == []
+    with pytest.raises(exception.NotInTrash):
+        trash_api.restore_snapshot(ctxt, snapshot.id)
+
+
+@pytest.mark.parametrize('status', ['deleting', 'reverting', 'error_managing'])
+def test_a_snapshot_comes_back_to_a_volume_that_can_have_one(ctxt, volume, snapshot, run, status):
+    snapshots_api.delete(ctxt, snapshot)
+    run()
+    volumes_db.overwrite(ctxt, volume.id, {'status': status})
+    with pytest.raises(exception.ConflictingVolumeState, match=status):
+        trash_api.restore_snapshot(ctxt, snapshot.id)
+    assert _row(ctxt, snapshot.id)['status'] == 'kept'
+
+
+# ------------------------------------------------------------------------------- kill and resume
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """Arm a fault point at which the process ends, once."""
+    def die(_pid, _signal):
+        fault_points.arm([])
+        raise Killed
+    monkeypatch.setattr(fault_points.os, 'kill', die)
+    yield lambda point: fault_points.arm([f'{point}=kill'])
+    fault_points.arm([])
+
+
+@pytest.mark.parametrize('point', [f'{verb}:{step}:{side}' for verb in (
+    'KIND.delete', 'KIND.restore', 'trash.purge') for step in ('driver', 'finish')
+    for side in ('before', 'after')])
+def test_every_interruption_is_resumed(ctxt, manager, kind, request, folder, sent, killed, point):
+    thing = request.getfixturevalue(kind)
+    killed(point.replace('KIND', kind))
+    deaths = 0
+    for act in (lambda: APIS[kind].delete(ctxt, thing), lambda: RESTORE[kind](ctxt, thing.id),
+                lambda: APIS[kind].delete(ctxt, TABLES[kind].get(ctxt, thing.id)),
+                lambda: trash_api.purge(ctxt, thing.id)):
+        act()
+        operation = sent[-1][1]['operation']
+        handler = manager.runner.handlers[operation.verb]
+        try:
+            handler(ctxt, operation, None)
+        except Killed:
+            deaths += 1
+            with session.writer(ctxt) as conn:
+                conn.execute(models.Operation.__table__.update().where(
+                    models.Operation.__table__.c.state == 'running').values(
+                        state='queued', owner=None, lease_until=None))
+            handler(ctxt, operations_db.get(ctxt, operation.id), None)
+        assert operations_db.get(ctxt, operation.id).state == 'done'
+    assert list(folder.glob(f'*{thing.name}')) == []
+    assert trash_db.find(ctxt, thing.id) is None and journal.unfinished_for(ctxt, thing.id) == []
+    assert deaths == 1
+
+
+# ------------------------------------------------------------------------------------------ quota
+@pytest.mark.parametrize('counts', [False, True])
+def test_the_quota_counts_it_by_option(ctxt, manager, kind, request, run, counts):
+    CONF.set_override('trash_counts_for_quota', counts, 'backend_defaults')
+    thing = request.getfixturevalue(kind)
+    before = quotas.limits_and_usage(ctxt, ctxt.project_id).usage
+    APIS[kind].delete(ctxt, thing)
+    run()
+    after = quotas.limits_and_usage(ctxt, ctxt.project_id).usage
+    assert (after == before) is counts
+    RESTORE[kind](ctxt, thing.id)
+    assert quotas.limits_and_usage(ctxt, ctxt.project_id).usage == before
+    run()
+    assert quotas.limits_and_usage(ctxt, ctxt.project_id).usage == before
+
+
+def test_a_full_quota_keeps_it_in_the_trash(ctxt, kind, trashed):
+    quotas.set_limits(ctxt, ctxt.project_id, _OVER)
+    with pytest.raises(exception.QuotaError):
+        RESTORE[kind](ctxt, trashed.id)
+    assert _row(ctxt, trashed.id)['status'] == 'kept'
+    with pytest.raises(GONE[kind]):
+        TABLES[kind].get(ctxt, trashed.id)
+
+
+# ------------------------------------------------------------------------------------------- room
+@pytest.fixture
+def full(manager, monkeypatch):
+    """A pool without space, of which each purge gives some back."""
+    state = {'pool_name': 'files', 'total_capacity_gb': 10, 'free_capacity_gb': 0,
+             'provisioned_capacity_gb': 10, 'thin_provisioning_support': False}
+    driver = manager.backend.driver
+    monkeypatch.setattr(driver, 'get_volume_stats', lambda refresh=False: {
+        'volume_backend_name': 'files', 'pools': [dict(state)]})
+    real = driver.purge_trashed_volume
+
+    def purge(volume):
+        real(volume)
+        state['free_capacity_gb'] += 1
+    monkeypatch.setattr(driver, 'purge_trashed_volume', purge)
+    return state
+
+
+def test_what_needs_space_gets_that_of_the_oldest(ctxt, manager, volume, run, sent, full, folder):
+    volumes_api.delete(ctxt, volume)
+    run()
+    offered = host_trash.offered(ctxt, manager.backend, manager.backend.driver.get_volume_stats())
+    assert offered['pools'][0]['free_capacity_gb'] == 1
+    assert offered['pools'][0]['provisioned_capacity_gb'] == 9
+    made = volumes_api.create(ctxt, size=1)
+    operation = sent[-1][1]['operation']
+    operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
+    volumes_db.update(ctxt, made.id, {'host': POOL})
+    operations_db.requeue(ctxt, operation, stage='execute', host=BACKEND)
+    create = manager.runner.handlers['volume.create']
+    with pytest.raises(exception.NotYet, match='space that the trash takes'):
+        create(ctxt, operation, volumes_db.get(ctxt, made.id))
+    assert sent[-1][0] == 'purge_trash'
+    assert run().state == 'done'
+    wake(ctxt, operations_db.get(ctxt, operation.id))
+    create(ctxt, operations_db.get(ctxt, operation.id), None)
+    assert volumes_db.get(ctxt, made.id).status == 'available'
+    assert {each.name for each in folder.iterdir()} == {volumes_db.get(ctxt, made.id).name}
+
+
+def test_space_that_is_there_purges_nothing(ctxt, manager, trashed, sent):
+    sent.clear()
+    found = trash_db.get(ctxt, trashed.id)
+    host_trash.make_room(ctxt, manager.backend, None, found.get('volume') or found, 1)
+    assert sent == []
+
+
+# --------------------------------------------------------------------------------------- database
+def test_the_rows_of_what_is_in_the_trash_stay(ctxt, trashed, kind):
+    purge_db.purge_deleted(ctxt, 0)
+    assert trash_db.get(ctxt, trashed.id).id == trashed.id
+
+
+def test_a_backend_that_leaves_its_cluster_takes_its_trash_along(ctxt, trashed):
+    from cinder.db import backend_volumes
+    backend_volumes.include_in_cluster(ctxt, BACKEND, 'c@files')
+    assert _row(ctxt, trashed.id)['cluster_name'] == 'c@files#files'
+    backend_volumes.take_out_of_cluster(ctxt, BACKEND)
+    assert _row(ctxt, trashed.id)['cluster_name'] is None
+
+
+def test_a_driver_without_a_trash_is_refused(ctxt, database, conf, sent):
+    CONF.set_override('delete_to_trash_hours', 1, 'backend_defaults')
+    try:
+        made = manager_package.VolumeManager(BACKEND)
+        made.backend.driver.has_trash = False
+        made.init_host()
+        assert not made.is_working()
+        assert 'delete_to_trash_hours = 1 needs a trash' in made.backend.trouble
+        made.stop()
+    finally:
+        CONF.clear_override('delete_to_trash_hours', 'backend_defaults')
+
+
+def _events(ctxt, ident):
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(models.Event.__table__.c.kind).where(
+            models.Event.__table__.c.resource_id == ident).order_by('id')).scalars().all()
+
+
+def test_a_restore_is_an_event(ctxt, trashed, kind, run):
+    before = _events(ctxt, trashed.id)
+    assert before[-1] == 'delete'
+    RESTORE[kind](ctxt, trashed.id)
+    run()
+    assert _events(ctxt, trashed.id)[len(before):] == ['create', 'update']
