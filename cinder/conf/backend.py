@@ -93,9 +93,9 @@ COMMON = [
                 help='These clones belong to the project cinder_internal_tenant_project_id. '
                      'Otherwise: to the project of the request, and count in its quota.'),
     cfg.IntOpt('delete_to_trash_hours', default=0, min=0, max=24 * 366,
-               help='Hours that deleted volumes and snapshots can be restored; until then they '
-                    'stay on the storage, unless others need their space. 0: they are removed at '
-                    'once.'),
+               help='Number of hours for which deleted volumes and snapshots can be restored; '
+                    'until then they stay on the storage, unless others need their space. 0: they '
+                    'are removed at once.'),
     cfg.BoolOpt('trash_counts_for_quota', default=False,
                 help='Volumes and snapshots in the trash count for the quota of their project '
                      'until they are removed for ever.'),

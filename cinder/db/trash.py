@@ -200,12 +200,12 @@ def begin_purge(ctxt: RequestContext, entry: Entry) -> objects.Operation | None:
 
 
 def begin_restore(ctxt: RequestContext, entry: Entry) -> bool:
-    """Take a resource out of the trash, and make its row one of a resource that exists, in status
-    'deleted'; return whether it was there. Must be called in the transaction that goes on."""
+    """Take a resource out of the trash, and let its row exist again, in status 'creating'; return
+    whether it was there. Must be called in the transaction that starts the restore."""
     if not changes.compare_and_swap(ctxt, _T, entry.id, {'status': KEPT}, {'status': RESTORING}):
         return False
     table = _TABLES[entry.resource_type]
-    columns: dict[str, Any] = {'deleted': False, 'deleted_at': None}
+    columns: dict[str, Any] = {'deleted': False, 'deleted_at': None, 'status': 'creating'}
     if table is _VOLUMES:
         columns |= {'host': entry.host, 'cluster_name': entry.cluster_name, 'terminated_at': None,
                     'group_id': None}

@@ -16,7 +16,7 @@ VOLUME_STATUSES = (
     'error_managing_deleting', 'unmanaging', 'attaching', 'in-use', 'detaching', 'reserved',
     'maintenance', 'restoring-backup', 'error_restoring', 'awaiting-transfer', 'backing-up',
     'error_backing-up', 'extending', 'error_extending', 'downloading', 'uploading', 'retyping',
-    'reverting', 'restoring')
+    'reverting')
 SNAPSHOT_STATUSES = ('creating', 'available', 'deleting', 'deleted', 'error', 'error_deleting',
                      'updating', 'unmanaging', 'backing-up', 'restoring')
 GROUP_STATUSES = ('creating', 'available', 'updating', 'deleting', 'deleted', 'in-use', 'error',
@@ -31,7 +31,7 @@ UNCONNECTED = ('reserved', 'error_attaching')
 # The statuses that os-reset_status accepts.
 BACKUP_RESETTABLE = ('available', 'error')
 RESETTABLE = tuple(status for status in VOLUME_STATUSES if status not in (
-    'error_managing_deleting', 'unmanaging', 'reverting', 'restoring'))
+    'error_managing_deleting', 'unmanaging', 'reverting'))
 
 # Statuses in which a service works on the volume or snapshot.
 TRANSITIONAL = ('creating', 'deleting', 'extending', 'managing', 'unmanaging', 'downloading',
@@ -144,13 +144,13 @@ VOLUME = {
     'join_group': Transition(('available', 'in-use')),
     'leave_group': Transition(('available', 'in-use', 'error', 'error_deleting')),
     'delete_with_group': Transition(None, 'deleting', None, 'error'),
-    # A volume that comes back from the trash; its row was deleted.
-    'restore': Transition(('deleted',), 'restoring', PREVIOUS, 'error', http=409),
+    # A volume that comes back from the trash, with a status that clients know.
+    'restore': Transition(('creating',), 'creating', PREVIOUS, 'error', http=409),
     # Required status of a volume of which a snapshot comes back from the trash.
     'snapshot_restore': Transition(tuple(
         status for status in VOLUME_STATUSES if status not in (
             'creating', 'deleting', 'managing', 'unmanaging', 'error_managing',
-            'error_managing_deleting', 'restoring', 'reverting', 'retyping')), http=409),
+            'error_managing_deleting', 'reverting', 'retyping')), http=409),
     # Required status of a volume whose group is replicated, or fails over.
     'replicate': Transition(('available', 'in-use')),
     'replicate_idle': Transition(('available',)),
@@ -169,7 +169,7 @@ SNAPSHOT = {
     'update_status_creating': Transition(('creating',)),
     'update_status_deleting': Transition(('deleting',)),
     'delete_with_group_snapshot': Transition(None, 'deleting', None, 'error'),
-    'restore': Transition(('deleted',), 'restoring', 'available', 'error', http=409),
+    'restore': Transition(('creating',), 'creating', 'available', 'error', http=409),
     # Required status of a snapshot that a backup reads, or from which a volume is created.
     'backup': Transition(('available',)),
     'volume_create': Transition(('available',)),

@@ -97,11 +97,13 @@ def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: o
 
 @session.retry_with_lookup(_ended)
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
-            *, status: str | None = None, **values: object) -> bool:
+            *, status: str | None = None, also: Callable[[], object] | None = None,
+            **values: object) -> bool:
     """End the operation and set the final status of the resource, in one transaction, and notify
     of it unless another request changed the status meanwhile.
 
     :param status: status in place of the one in the state table.
+    :param also: called in the transaction, unless another request changed the status meanwhile.
     :param values: columns to write. They describe the storage, so they are written whatever the
         status is by now.
     :returns: False when another request (a forced delete, a reset) changed the status meanwhile;
@@ -121,6 +123,8 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
             _keep_facts(ctxt, operation, resource, values)
         else:
             notices.end(ctxt, operation, resource, status or row.after, **values)
+            if also is not None:
+                also()
     return moved
 
 

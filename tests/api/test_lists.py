@@ -11,6 +11,8 @@ from cinder.api.v3 import router
 from cinder.db import default_types as default_types_db
 from cinder.db import messages as messages_db
 from cinder.db import models
+from cinder.db import trash as trash_db
+from cinder.db import volumes as volumes_db
 from tests.api.client import PROJECT
 from tests.fakes.daemons import ADMIN
 
@@ -18,7 +20,7 @@ ROWS, STATEMENTS = 1000, 4
 # Things that a request lists, and what they lead to.
 TABLES = ('volumes', 'snapshots', 'volume_attachment', 'groups', 'group_snapshots', 'backups',
           'transfers', 'messages', 'volume_types', 'group_types', 'quality_of_service_specs',
-          'services', 'clusters', 'default_volume_types', 'operations')
+          'services', 'clusters', 'default_volume_types', 'operations', 'trash')
 LISTS = [each for each in openapi.list_operations(router.ROUTES)
          if each.method == 'GET' and '{' not in each.path
          and getattr(each.spec.shape, '__name__', '') == 'page']
@@ -42,6 +44,7 @@ def crowd(world, database):
                                'user_message': 'm', 'message_level': 'ERROR', 'action_id': '001',
                                'detail_id': '001'})
     default_types_db.put(ADMIN, PROJECT, world.ids['other'])
+    trash_db.put(ADMIN, volumes_db.get(ADMIN, world.ids['volume']), 1, counted=True)
     with database.writer(ADMIN) as conn:
         for name in TABLES:
             table = models.metadata.tables[name]

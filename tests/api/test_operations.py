@@ -230,4 +230,5 @@ def test_every_verb_is_decided_about():
     assert set(cancellation.VERBS) <= set(VERBS)
     assert all(verb.partition('.')[2] in (
         'delete', 'unmanage', 'forget', 'export', 'failover', 'schedule', 'attach',
-        'enable_replication', 'disable_replication', 'failover_replication') for verb in never)
+        'enable_replication', 'disable_replication', 'failover_replication', 'restore', 'purge')
+        for verb in never)

@@ -36,7 +36,6 @@ from cinder.api.v3 import (
     snapshot_metadata,
     snapshots,
     transfers,
-    trash,
     type_access,
     type_encryption,
     type_extra_specs,
@@ -49,6 +48,7 @@ from cinder.api.v3 import (
     what_if,
     workers,
 )
+from cinder.api.v3 import trash as trash_handlers
 
 ROUTES = {
     '/volumes': {'GET': volumes.index, 'POST': volumes.create},
@@ -64,7 +64,7 @@ ROUTES = {
     '/volumes/{volume_id}/metadata/{key}': {
         'GET': volume_metadata.show, 'PUT': volume_metadata.update,
         'DELETE': volume_metadata.delete},
-    '/volumes/{volume_id}/restore': {'POST': trash.restore_volume},
+    '/volumes/{volume_id}/restore': {'POST': trash_handlers.restore_volume},
     '/volumes/{volume_id}/encryption': {'GET': volume_encryption.index},
     '/volumes/{volume_id}/encryption/{key}': {'GET': volume_encryption.show},
 
@@ -72,7 +72,7 @@ ROUTES = {
     '/snapshots/detail': {'GET': snapshots.detail},
     '/snapshots/{snapshot_id}': {'GET': snapshots.show, 'PUT': snapshots.update,
                                  'DELETE': snapshots.delete},
-    '/snapshots/{snapshot_id}/restore': {'POST': trash.restore_snapshot},
+    '/snapshots/{snapshot_id}/restore': {'POST': trash_handlers.restore_snapshot},
     '/snapshots/{snapshot_id}/action': {'POST': wsgi.Actions(
         snapshot_actions.ACTIONS | manage_snapshots.ACTIONS)},
     '/snapshots/{snapshot_id}/metadata': {
@@ -186,8 +186,8 @@ ROUTES = {
     '/messages': {'GET': messages.index},
     '/messages/{message_id}': {'GET': messages.show, 'DELETE': messages.delete},
 
-    '/trash': {'GET': trash.index},
-    '/trash/{resource_id}': {'DELETE': trash.purge},
+    '/trash': {'GET': trash_handlers.index},
+    '/trash/{resource_id}': {'DELETE': trash_handlers.purge},
 
     '/operations': {'GET': operations.index},
     '/operations/{operation_id}': {'GET': operations.show, 'DELETE': operations.cancel},

@@ -27,6 +27,9 @@ LIST = listings.Listing(
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
+    known = {*LIST.filters, *LIST.flags}
+    for name in sorted(set(req.query) - known):
+        raise listings.unsupported(name, known)
     return view.VIEW.page(req, LIST.fetch(req, trash_db.list_rows))
 
 

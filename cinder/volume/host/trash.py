@@ -116,7 +116,7 @@ def _start_purge(ctxt: RequestContext, entry: trash_db.Entry) -> None:
 # ----------------------------------------------------------------------------------------- space
 def offered(ctxt: RequestContext, backend: Backend, report: Mapping[str, Any]) -> dict[str, Any]:
     """Return a report in which the space of the trash is free, because a volume that needs it gets
-    it: what the schedulers are told."""
+    it. The schedulers get this one."""
     sums = trash_db.by_pool(ctxt, backend.host, backend.sharing) if driver_of(backend) else {}
     if not sums:
         return dict(report)

@@ -24,6 +24,7 @@ from cinder.volume.manager import (
     manage_volumes,
     replication,
     snapshots,
+    trash,
     volume_migrations,
     volumes,
 )
@@ -32,7 +33,7 @@ MANAGERS = (volumes.VolumeEndpoint, snapshots.SnapshotEndpoint, groups.GroupEndp
             group_snapshots.GroupSnapshotEndpoint, manage_volumes.ManageVolumesEndpoint,
             manage_snapshots.ManageSnapshotsEndpoint, volume_migrations.MigrationEndpoint,
             images.ImageEndpoint, replication.ReplicationEndpoint,
-            group_replication.GroupReplicationEndpoint)
+            group_replication.GroupReplicationEndpoint, trash.TrashEndpoint)
 BACKUP = (backup_create.CreateEndpoint, backup_restore.RestoreEndpoint,
           backup_delete.DeleteEndpoint, backup_records.RecordEndpoint)
 # Steps of messages that nobody is asked to do.
@@ -63,7 +64,9 @@ WIRE = dict.fromkeys((
     'failover_service', 'create_backup', 'delete_backup', 'restore_backup', 'import_backup',
 ), '1.0') | dict.fromkeys(('download_volume', 'reimage_volume', 'upload_volume'), '1.2'
                             ) | dict.fromkeys((
-    'enable_replication_group', 'disable_replication_group', 'failover_replication_group'), '1.4')
+    'enable_replication_group', 'disable_replication_group', 'failover_replication_group'), '1.4'
+                            ) | dict.fromkeys((
+    'restore_volume', 'restore_snapshot', 'purge_trash'), '1.7')
 
 
 def test_messages_are_called_as_peers_know_them():

@@ -121,8 +121,8 @@ def test_what_is_deleted_is_gone_for_clients_and_kept_on_the_storage(ctxt, kind,
 
 def test_it_comes_back_whole(ctxt, kind, trashed, run, folder):
     restored = RESTORE[kind](ctxt, trashed.id)
-    assert (restored.id, restored.status) == (trashed.id, 'restoring')
-    assert TABLES[kind].get(ctxt, trashed.id).status == 'restoring'
+    assert (restored.id, restored.status) == (trashed.id, 'creating')
+    assert TABLES[kind].get(ctxt, trashed.id).status == 'creating'
     assert run().state == 'done'
     now = TABLES[kind].get(ctxt, trashed.id)
     assert now.status == 'available'
