@@ -348,7 +348,10 @@ def person(monkeypatch, api):
             raise exception.NotAuthorized('User, password or project is wrong.')
         return 'good'
     monkeypatch.setattr(identity, '_ask_keystone', ask)
-    yield Browser(under_mount(front.Front(Filter(Page()))))
+    revoked = []
+    made = Browser(under_mount(front.Front(Filter(Page()), log_out=revoked.append)))
+    made.revoked = revoked
+    yield made
     CONF.clear_override('auth_strategy')
 
 
@@ -378,7 +381,16 @@ def test_login_and_logout(person):
     assert 'good' not in cookie and 'secure' not in cookie.lower()
     assert PROJECT in person.send('GET', '/dashboard').text
     assert person.send('POST', '/dashboard/logout').status_int == 303
+    answer = person.send('GET', '/dashboard')
+    assert (answer.status_int, answer.headers['Location']) == (303, '/dashboard/login')
+    assert person.revoked == ['good']
+
+
+def test_a_token_of_the_caller_outlives_the_logout(person):
+    log_in(person, token='good', password='')
+    person.send('POST', '/dashboard/logout')
     assert person.send('GET', '/dashboard').status_int == 303
+    assert person.revoked == []
 
 
 def test_login_with_a_token(person):
@@ -389,19 +401,37 @@ def test_login_with_a_token(person):
     assert set(person.page().tables) == {'operations', 'failures', 'quotas'}
 
 
-def test_a_wrong_token_leads_back_to_the_login(person):
-    log_in(person, token='wrong')
+def test_a_login_that_has_ended_leads_to_the_form_and_says_so(person, monkeypatch):
+    log_in(person)
+    monkeypatch.setattr(Filter, 'KNOWN', {})
     answer = person.send('GET', '/dashboard')
     assert (answer.status_int, session.COOKIE in person.cookies) == (303, False)
+    assert 'has ended' in person.send('GET', answer.headers['Location']).text
+    assert 'has ended' not in person.send('GET', '/dashboard/login').text
 
 
 @pytest.mark.parametrize(('fields', 'text'), [
     ({'password': 'x'}, 'password or project is wrong'), ({'user': ''}, 'are needed'),
-    ({'project': 'x' * 5000}, 'too long')])
+    ({'project': 'x' * 5000}, 'more than 2800 characters'),
+    ({'token': 'bad'}, 'token is wrong, or it has expired')])
 def test_a_failed_login(person, fields, text):
-    answer = log_in(person, **fields)
+    answer = log_in(person, **fields, project_domain='d<')
     assert (answer.status_int, text in answer.text) == (401, True)
     assert 'right' not in answer.text and session.COOKIE not in person.cookies
+    assert 'bad' not in answer.text and 'value="d&lt;"' in answer.text
+
+
+def test_failed_logins_are_bounded(person):
+    """Those of one address: good ones count for nothing, and the good password is not tried once
+    there were too many bad ones."""
+    for _try in range(front.TRIES):
+        assert log_in(person).status_int == 303
+    for _try in range(front.TRIES):
+        assert log_in(person, password='x').status_int == 401
+    answer = log_in(person)
+    assert (answer.status_int, session.COOKIE in person.cookies) == (429, True)
+    assert 0 < int(answer.headers['Retry-After']) <= 1 / front.TRIES_RATE
+    assert 'Try again in' in answer.text
 
 
 def test_a_form_of_another_site_is_refused(person):

@@ -4,18 +4,25 @@ people. The filters after it check the token that a cookie has kept."""
 import http
 import io
 import ipaddress
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import webob
+from oslo_log import log as logging
 
 from cinder import exception
 from cinder.api.dashboard import fields, html, identity, session
+from cinder.api.middleware import proxy, ratelimit
 from cinder.conf import CONF
 from cinder.i18n import _
 
+LOG = logging.getLogger(__name__)
+
 # Key of the environment with the header that the filters after this one check.
 HEADER = 'HTTP_X_AUTH_TOKEN'
+# Failed logins of an address: at once, and in each second after them.
+TRIES, TRIES_RATE = 10, 1 / 6
 
 
 def filter_factory(_global_conf: dict, **_local_conf: str) -> Callable:
@@ -27,17 +34,19 @@ class Front:
     """Middleware in front of the filters that check tokens.
 
     :param log_in: exchanges the fields of the form for a token
+    :param log_out: revokes such a token
     """
 
-    def __init__(self, application: Callable,
-                 log_in: Callable[..., str] = identity.log_in) -> None:
-        self._application, self._log_in = application, log_in
+    def __init__(self, application: Callable, log_in: Callable[..., str] = identity.log_in,
+                 log_out: Callable[[str], None] = identity.log_out) -> None:
+        self._application, self._log_in, self._log_out = application, log_in, log_out
         self._sessions = session.Sessions()
+        self._tries = ratelimit.Buckets(TRIES_RATE, TRIES)
         self._with_login = CONF.auth_strategy == 'keystone'
         self._routes: dict[tuple[str, str], Callable[[webob.Request], webob.Response]] = {
             ('GET', '/style.css'): lambda _request: html.style(), ('GET', ''): self._show}
         if self._with_login:
-            self._routes |= {('GET', '/login'): self._ask, ('POST', '/login'): self._begin,
+            self._routes |= {('GET', '/login'): self._show_form, ('POST', '/login'): self._begin,
                              ('POST', '/logout'): self._end}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
@@ -72,16 +81,26 @@ class Front:
         if self._with_login and HEADER not in request.environ:
             token = self._sessions.token(request)
             if token is None:
-                return self._to(request, '/login')
+                return self._to_login(request)
             request.environ[HEADER] = token
-        # A body has no meaning here, and WebOb would want to read it again.
-        request.environ |= {'wsgi.input': io.BytesIO(), 'CONTENT_LENGTH': '0'}
-        response = request.get_response(self._application)
+        response = self._ask_for_page(request.environ)
         if response.status_int == 401 and self._with_login:
-            response = self._to(request, '/login')
-            self._sessions.end(request, response)
-        elif response.status_int >= 400:
+            return self._to_login(request)
+        if response.status_int >= 400:
             return self._error(request, response.status_int, _message(response))
+        return response
+
+    def _ask_for_page(self, environ: Mapping[str, Any]) -> webob.Response:
+        # A body has no meaning here, and WebOb would want to read it again.
+        request = webob.Request({**environ, 'wsgi.input': io.BytesIO(), 'CONTENT_LENGTH': '0'})
+        return request.get_response(self._application)
+
+    def _to_login(self, request: webob.Request) -> webob.Response:
+        """Lead to the form, which says so if there was a login."""
+        if session.COOKIE not in request.cookies:
+            return self._to(request, '/login')
+        response = self._to(request, '/login?ended=1')
+        self._sessions.end(request, response)
         return response
 
     @staticmethod
@@ -90,11 +109,17 @@ class Front:
             status=303, location=request.script_name + path or '/'))
 
     # ------------------------------------------------------------------------------------ login
+    def _show_form(self, request: webob.Request) -> webob.Response:
+        ended = 'ended' in fields.of_query(request.environ)
+        return self._ask(request, text=_('The login has ended. Log in again.') if ended else '')
+
     def _ask(self, request: webob.Request, status: int = 200, text: str = '',
-             user: str = '', project: str = '') -> webob.Response:
+             form: Mapping[str, str] | None = None) -> webob.Response:
+        """Return the form, with what was sent in it but for secrets."""
         sealed, secret = self._sessions.new_form(request)
+        sent = {name: (form or {}).get(name, '') for name in identity.NAMES}
         response = html.page(request.environ, 'login.html', status, form=sealed, text=text,
-                             refresh=None, user=user, project=project)
+                             refresh=None, sent=sent)
         self._sessions.keep_form(request, response, secret)
         return response
 
@@ -102,20 +127,49 @@ class Front:
         form = fields.of_form(request.environ)
         if not self._sessions.is_ours(request, form.get('form')):
             return self._ask(request, 403, _('The form is too old. Try again.'))
+        caller = ratelimit.network_of(_address(request))
+        seconds = math.ceil(self._tries.take(caller))
+        if seconds:
+            response = self._ask(request, 429, _(
+                'Too many logins have failed. Try again in %d seconds.') % seconds, form)
+            response.headers['Retry-After'] = str(seconds)
+            return response
         try:
-            token = self._log_in(form)
+            token, ours = self._checked(request, form)
         except exception.NotAuthorized as exc:
-            return self._ask(request, 401, str(exc), form.get('user', ''), form.get('project', ''))
+            LOG.warning('A login to the page from %s failed: %s', caller, exc)
+            return self._ask(request, 401, str(exc), form)
+        self._tries.give_back(caller)
         response = self._to(request, '')
-        self._sessions.begin(request, response, token)
+        self._sessions.begin(request, response, token, ours)
         return response
+
+    def _checked(self, request: webob.Request, form: Mapping[str, str]) -> tuple[str, bool]:
+        """Return a token, and whether it was made for this login.
+
+        :raises NotAuthorized: what was sent opens nothing
+        """
+        token = self._log_in(form)
+        ours = not form.get('token', '').strip()
+        if not ours and self._ask_for_page({**request.environ, 'REQUEST_METHOD': 'GET',
+                                            HEADER: token}).status_int == 401:
+            raise exception.NotAuthorized(_('The token is wrong, or it has expired.'))
+        return token, ours
 
     def _end(self, request: webob.Request) -> webob.Response:
         origin = request.headers.get('Origin')
         response = self._to(request, '/login')
         if origin in (None, 'null', request.host_url):
+            token = self._sessions.token(request, only_ours=True)
+            if token:
+                self._log_out(token)
             self._sessions.end(request, response)
         return response
+
+
+def _address(request: webob.Request) -> str:
+    found: str = request.environ.get(proxy.NEAREST) or request.environ.get('REMOTE_ADDR', '')
+    return found
 
 
 def _message(response: webob.Response) -> str:

@@ -12,6 +12,8 @@ from cinder import exception
 from cinder.conf import CONF
 
 COOKIE, FORM_COOKIE = 'cinder_session', 'cinder_form'
+# Where the token of a login is from: a password, or the form itself.
+OURS, GIVEN = 'ours', 'given'
 # Seconds in which a form must be sent.
 FORM_SECONDS = 900
 
@@ -33,13 +35,23 @@ class Sessions:
                 'characters).') from None
         self._now = now
 
-    def token(self, request: webob.Request) -> str | None:
-        """Return the token of the login; None without a valid one."""
-        return self._open(request.cookies.get(COOKIE), CONF.dashboard.session_seconds)
+    def token(self, request: webob.Request, only_ours: bool = False) -> str | None:
+        """Return the token of the login; None without a valid one.
 
-    def begin(self, request: webob.Request, response: webob.Response, token: str) -> None:
-        """Keep a token in a cookie of the response."""
-        self._set(request, response, COOKIE, self._seal(token), CONF.dashboard.session_seconds)
+        :param only_ours: only one that was made for this login
+        """
+        kept = self._open(request.cookies.get(COOKIE), CONF.dashboard.session_seconds) or ''
+        origin, _space, token = kept.partition(' ')
+        return token if token and (origin == OURS or not only_ours) else None
+
+    def begin(self, request: webob.Request, response: webob.Response, token: str,
+              ours: bool = False) -> None:
+        """Keep a token in a cookie of the response.
+
+        :param ours: it was made for this login, and shall end with it
+        """
+        sealed = self._seal(f'{OURS if ours else GIVEN} {token}')
+        self._set(request, response, COOKIE, sealed, CONF.dashboard.session_seconds)
 
     def end(self, request: webob.Request, response: webob.Response) -> None:
         """Remove the cookie of the login."""

@@ -62,6 +62,10 @@ class Buckets:
         """Return the same without taking a token."""
         return self._change(caller, 0)
 
+    def give_back(self, caller: str) -> None:
+        """Return a token that was taken."""
+        self._change(caller, -1)
+
     def _change(self, caller: str, tokens: int) -> float:
         # The seed of hash() is random; forked processes have the same.
         number = hash(caller) % 2 ** 64 or 1
@@ -69,10 +73,10 @@ class Buckets:
             now = self._clock()
             slot, left, counted = self._find(number, now)
             left = min(self.burst, left + (now - counted) * self.rate)
-            if left < 1:
+            if left < 1 and tokens >= 0:
                 return (1 - left) / self.rate
             if tokens:
-                _CALLER.pack_into(self._memory, slot, number, left - tokens, now)
+                _CALLER.pack_into(self._memory, slot, number, min(self.burst, left - tokens), now)
         return 0
 
     def _find(self, number: int, now: float) -> tuple[int, float, float]:

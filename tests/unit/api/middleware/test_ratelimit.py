@@ -54,6 +54,15 @@ def test_looking_takes_nothing(buckets):
     assert buckets.wait('p') == 0.5
 
 
+def test_what_is_given_back_is_there_again(buckets):
+    takes(buckets, 'p', 3)
+    buckets.give_back('p')
+    assert takes(buckets, 'p', 2) == [0, 0.5]
+    for _ in range(9):
+        buckets.give_back('p')
+    assert takes(buckets, 'p', 4) == [0, 0, 0, 0.5], 'a bucket holds no more than a burst'
+
+
 def test_memory_is_bounded_and_the_quietest_is_forgotten(clock):
     buckets = ratelimit.Buckets(2, 3, clock, most=5)
     takes(buckets, 'busy', 3)
