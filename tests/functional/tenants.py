@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two projects with one of everything each, whoever may ask for it, and what the policy table says
-that they are answered.
+"""Three projects with one of everything each, whoever may ask for it, and what the policy says that
+they are answered.
 
 The pipeline is Keystone's without the filter that asks Keystone: callers say what it would say.
 """
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from paste import deploy
 
-from cinder import exception, policies, policy
+from cinder import exception, metrics, policies, policy
+from cinder.api.dashboard import data
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import events as events_db
@@ -34,7 +35,9 @@ from tests.fakes import daemons
 from tests.functional.asks import OWNED, Ask
 
 PASTE = pathlib.Path(__file__).parents[2] / 'etc/cinder/api-paste.ini'
-OURS, THEIRS = '0' * 31 + 'a', '0' * 31 + 'b'
+OURS, THEIRS, THIRD = PROJECTS = tuple('0' * 31 + letter for letter in 'abc')
+# Groups of the options that switch on the paths next to /v3.
+PAGES = ('dashboard', 'metrics')
 # Stands in every text of what a project has, and nowhere else.
 MARK = 'secret-of-'
 # Asked for a field, a parameter or a kind of thing, not for the operation itself.
@@ -87,9 +90,10 @@ PERSONAS = (
     Persona('nobody', None, None), Persona('roleless', (), OURS),
     Persona('reader', _READER, OURS), Persona('member', _MEMBER, OURS),
     Persona('admin', _ADMIN, OURS), Persona('service', ('service',), OURS, service=True),
-    Persona('their reader', _READER, THEIRS), Persona('their member', _MEMBER, THEIRS),
-    Persona('their admin', _ADMIN, THEIRS), Persona('system reader', _READER, None),
-    Persona('system admin', _ADMIN, None))
+    *(Persona(f'{prefix} {role}', roles, project)
+      for prefix, project in (('their', THEIRS), ('third', THIRD))
+      for role, roles in (('reader', _READER), ('member', _MEMBER), ('admin', _ADMIN))),
+    Persona('system reader', _READER, None), Persona('system admin', _ADMIN, None))
 
 
 class Answer(NamedTuple):
@@ -112,14 +116,17 @@ class Caller:
         self.world, self.persona = world, persona
         self.project = persona.project
 
-    def request(self, method: str, path: str, body: Any = None, mv: str = '3.71') -> Answer:
-        """`path` begins behind /v3; without the project id."""
-        return self.world.send(self.environ(method, path, body, mv) | self._identity())
+    def request(self, method: str, path: str, body: Any = None, mv: str = '3.71',
+                **headers: str) -> Answer:
+        """`path` begins behind /v3; without the project id. `headers` are keys of the
+        environment."""
+        return self.world.send(self.environ(method, path, body, mv) | self._identity() | headers)
 
-    def page(self) -> Answer:
-        """The page of /dashboard."""
+    def beside(self, path: str) -> Answer:
+        """GET of a path next to /v3."""
+        where, _mark, query = path.partition('?')
         return self.world.send(self.environ('GET', '') | self._identity()
-                               | {'PATH_INFO': '/dashboard'})
+                               | {'PATH_INFO': where, 'QUERY_STRING': query})
 
     def environ(self, method: str, path: str, body: Any = None, mv: str = '3.71',
                 ) -> dict[str, Any]:
@@ -190,7 +197,13 @@ class World:
         paste = folder / 'paste.ini'
         paste.write_text(PASTE.read_text().replace(' authtoken ', ' '))
         CONF.set_default('auth_strategy', 'keystone')
-        CONF.set_default('enabled', True, 'dashboard')
+        # Their services report once, at the beginning.
+        CONF.set_default('service_down_time', 86400)
+        for group in PAGES:
+            CONF.set_default('enabled', True, group)
+        data.cached.clear()
+        (folder / 'metrics').mkdir()
+        metrics.start(str(folder / 'metrics'))
         policy.reset()
         self._application = deploy.loadapp(f'config:{paste}', name='osapi_volume')
         monkeypatch.setattr(zones, '_cache', (0.0, {}))
@@ -201,7 +214,7 @@ class World:
         self.callers = {persona.name: Caller(self, persona) for persona in PERSONAS}
         self.ids = self._populate()
         self._mark()
-        for project in (OURS, THEIRS):
+        for project in PROJECTS:
             attachments_db.update(verbs.ADMIN, self.ids[project]['holding'], {'connection_info': {
                 'driver_volume_type': 'iscsi', 'auth_method': 'CHAP', 'auth_username': 'u',
                 'auth_password': f'planted-secret-chap-{MARK}{project}'}})
@@ -220,13 +233,17 @@ class World:
         for engine in {self._engines.reader, self._engines.writer}:
             sa.event.remove(engine, 'before_cursor_execute', self._note)
         CONF.clear_default('auth_strategy')
-        CONF.clear_default('enabled', 'dashboard')
+        CONF.clear_default('service_down_time')
+        for group in PAGES:
+            CONF.clear_default('enabled', group)
+        metrics.stop()
         policy.reset()
 
     def belongings(self, project: str) -> dict[str, str]:
         """The ids of what is a project's own."""
+        others = [self.ids[each] for each in PROJECTS if each != project]
         return {name: ident for name, ident in self.ids[project].items()
-                if self.ids[OURS][name] != self.ids[THEIRS][name]}
+                if all(ident != other[name] for other in others)}
 
     def restore(self) -> None:
         """Undo what requests have changed."""
@@ -239,11 +256,16 @@ class World:
         self._sql.clear()
         told: list[Any] = []
         parts = self._application(environ, lambda *answer: told.append(answer))
-        body = b''.join(parts)
+        try:
+            body = b''.join(parts)
+        finally:
+            # As a server does.
+            getattr(parts, 'close', lambda: None)()
         status, headers = told[-1][:2]
         return Answer(int(status[:3]), tuple(headers), body, tuple(self._sql))
 
-    def ask(self, persona: Persona, ask: Ask, whose: str | None, mv: str = '3.71') -> Answer:
+    def ask(self, persona: Persona, ask: Ask, whose: str | None, mv: str = '3.71',
+            **headers: str) -> Answer:
         """Send a request about a thing of a project; None asks for what nobody has."""
         own = self.ids[persona.project or OURS]
         there = self.nothing if whose is None else self.ids[whose]
@@ -252,11 +274,13 @@ class World:
             return there[match[1]] if match[1] else own[match[2]]
         path, body = json.loads(re.sub('<([a-z_]+)>|{([a-z_]+)}', fill,
                                        json.dumps([ask.path, ask.body])))
-        return self.callers[persona.name].request(ask.each.method, path, body, mv)
+        return self.callers[persona.name].request(
+            ask.each.method, path, body, mv, **headers)
 
     # ------------------------------------------------------------------------------- things
     def _populate(self) -> dict[str, dict[str, str]]:
-        admins = {OURS: self.callers['admin'], THEIRS: self.callers['their admin']}
+        admins = {caller.project: caller for name, caller in self.callers.items()
+                  if name.endswith('admin') and caller.project}
         site = verbs.everybodys(admins[OURS])
         made = {}
         for project, admin in admins.items():
@@ -285,7 +309,7 @@ class World:
                         conn.execute(table.update().values({column: MARK + owner}).where(
                             owner.is_not(None)))
             volumes = models.metadata.tables['volumes']
-            for project in (OURS, THEIRS):
+            for project in PROJECTS:
                 ids = list(conn.execute(sa.select(volumes.c.id).where(
                     volumes.c.project_id == project)).scalars())
                 conn.execute(models.metadata.tables['volume_metadata'].insert(), [

@@ -20,7 +20,7 @@ from cinder.api import identity
 from cinder.conf import CONF
 from cinder.db import models, session
 from tests.functional import asks
-from tests.functional.tenants import OURS, PERSONAS, THEIRS, Caller, World, kinds
+from tests.functional.tenants import OURS, PERSONAS, PROJECTS, THEIRS, Caller, World, kinds
 from tests.functional.test_tenants import ASKS, QUERIES, WRITES, leaks
 
 REQUESTS = int(os.environ.get('FUZZ_TENANTS', '2500'))
@@ -128,7 +128,7 @@ class Dice:
 
     def __init__(self, world, seed):
         self.world, self.dice = world, random.Random(seed)
-        self.ids = [{*world.ids[OURS].values()}, {*world.ids[THEIRS].values()}]
+        self.ids = [{*ids.values()} for ids in world.ids.values()]
 
     def request(self):
         chance = self.dice.random
@@ -141,7 +141,7 @@ class Dice:
             path += self.dice.choice(('/', '/x', '%00', '/\xff', '?limit=-1', '.json', '?a=%FF',
                                       '?limit=99999999999999999999', '/..', 'x' * 300))
         if chance() < 0.1:
-            path = f'/{self.dice.choice((OURS, THEIRS, self.persona.project, "0"))}{path}'
+            path = f'/{self.dice.choice((*PROJECTS, self.persona.project, "0"))}{path}'
         if body is not None and chance() < 0.3:
             body = self._bend(body)
         environ = Caller(self.world, self.persona).environ(ask.each.method, path, body)
@@ -172,8 +172,7 @@ class Dice:
         for name in {*asks.OWNED, '<project>', *(f'{{{key}}}' for key in self.world.ids[OURS])}:
             while name in text:
                 own = self.world.ids[self.persona.project or OURS]
-                there = self.dice.choice((own, own, self.world.ids[OURS], self.world.ids[THEIRS],
-                                          self.world.nothing))
+                there = self.dice.choice((own, own, *self.world.ids.values(), self.world.nothing))
                 text = text.replace(name, there[name[1:-1]], 1)
         return text
 
@@ -199,7 +198,7 @@ def rows_of(project):
 @pytest.mark.timeout(900)
 def test_made_up_requests(world, log):
     dice, statuses, wrong = Dice(world, SEED), collections.Counter(), []
-    untouched = {project: rows_of(project) for project in (OURS, THEIRS)}
+    untouched = {project: rows_of(project) for project in PROJECTS}
     for number in range(REQUESTS):
         answer = world.send(dice.request())
         statuses[answer.status] += 1
@@ -232,7 +231,7 @@ def test_only_a_service_token_makes_a_service(world, extra, status):
 def secrets(world):
     """What no log may hold."""
     return [f'{SECRET}-token', f'{SECRET}-broken', EXPIRED, f'{SECRET}-chap',
-            *(world.ids[project]['auth_key'] for project in (OURS, THEIRS))]
+            *(world.ids[project]['auth_key'] for project in PROJECTS)]
 
 
 def faults(world, dice, answer, untouched):
@@ -246,7 +245,7 @@ def faults(world, dice, answer, untouched):
     if dice.persona.is_admin:
         return
     said = {ident for ids in dice.ids for ident in ids if ident in dice.sent}
-    for project in {OURS, THEIRS} - {dice.persona.project}:
+    for project in {*PROJECTS} - {dice.persona.project}:
         yield from (f'reads {what}' for what in leaks(world, dice.persona, answer, None)
                     if what not in said)
         if WRITES & set(kinds(answer)) and rows_of(project) != untouched[project]:

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from cinder.api import beside, wsgi
 from cinder.db import session
 from tests import replay
 from tests.api import verbs
@@ -14,7 +15,7 @@ from tests.functional.tenants import (
     MARK,
     OURS,
     PERSONAS,
-    THEIRS,
+    PROJECTS,
     World,
     applies,
     comparable,
@@ -45,7 +46,7 @@ def name(ask):
 @pytest.mark.parametrize('ask', ASKS, ids=name)
 def test_every_answer_is_that_of_the_table(world, ask):
     wrong, successes = [], 0
-    for persona, whose in itertools.product(PERSONAS, (None, THEIRS, OURS)):
+    for persona, whose in itertools.product(PERSONAS, (None, *PROJECTS[::-1])):
         if applies(persona, ask):
             answer = world.ask(persona, ask, whose)
             right = expected(persona, ask, whose)
@@ -88,7 +89,7 @@ def leaks(world, persona, answer, whose):
     if persona.is_admin:
         return
     sent = whose and set(world.ids[whose].values())
-    for project in {OURS, THEIRS} - {persona.project}:
+    for project in {*PROJECTS} - {persona.project}:
         text = answer.body.decode('utf-8', 'replace') + str(answer.headers)
         foreign = set(world.belongings(project).values()) - (sent or set())
         yield from (ident for ident in foreign if ident in text)
@@ -105,7 +106,7 @@ def test_what_others_have_is_like_what_nobody_has(world, ask):
     for persona in PERSONAS:
         if persona.is_admin or persona.roles is None or not applies(persona, ask):
             continue
-        for project in {OURS, THEIRS} - {persona.project}:
+        for project in {*PROJECTS} - {persona.project}:
             # The first answer may find caches cold.
             world.ask(persona, ask, None)
             nothing, foreign = world.ask(persona, ask, None), world.ask(persona, ask, project)
@@ -131,7 +132,7 @@ QUERIES = ('', '?all_tenants=1', '?all_tenants=1&project_id=<project>', '?projec
 def test_no_list_shows_or_confirms_what_others_have(world, each):
     for persona, query, mv in itertools.product(LISTERS, QUERIES, ('3.30', '3.71')):
         ask = asks.Ask(each, each.path + query)
-        for project in {OURS, THEIRS} - {persona.project}:
+        for project in {*PROJECTS} - {persona.project}:
             nothing = world.ask(persona, ask, None, mv)
             foreign = world.ask(persona, ask, project, mv)
             assert not list(leaks(world, persona, foreign, project)), (persona.name, query)
@@ -139,15 +140,77 @@ def test_no_list_shows_or_confirms_what_others_have(world, each):
                 nothing, world.nothing), (persona.name, query)
 
 
+# A list and the forms of its content.
+FORMS = [(ask, form) for each in LISTS for ask in asks.of(each)
+         for form in (wsgi.JSON, *each.spec.streams)]
+# Lists of what every project has, whose rows name the thing itself.
+FULL = {'/volumes': 'volume', '/volumes/detail': 'volume', '/snapshots/detail': 'snapshot',
+        '/backups/detail': 'backup', '/attachments': 'attachment', '/groups': 'group',
+        '/group_snapshots': 'group_snapshot', '/volume-transfers': 'transfer',
+        '/messages': 'message', '/operations': 'operation', '/events?after=0': 'volume',
+        '/events?after=0&all_tenants=1': 'volume'}
+
+
+@pytest.mark.parametrize(('ask', 'form'), FORMS, ids=lambda part: (
+    part if isinstance(part, str) else part.path))
+def test_every_form_of_every_list_is_that_of_the_project(world, ask, form):
+    """Of all projects and roles: nothing of others, and all that is its own."""
+    mark = '&' if '?' in ask.path else '?'
+    path = ask.path + (f'{mark}wait=0' if form in ask.each.spec.streams else '')
+    for persona in PERSONAS:
+        answer = world.ask(persona, ask._replace(path=path), None, HTTP_ACCEPT=form)
+        if persona.roles is None or persona.passes(ask, persona.project):
+            assert not list(leaks(world, persona, answer, None)), persona.name
+        if answer.status == 200:
+            kind = dict(answer.headers)['Content-Type'].partition(';')[0]
+            assert kind == form, persona.name
+            own = FULL.get(ask.path)
+            if own and persona.project:
+                assert world.ids[persona.project][own].encode() in answer.body, persona.name
+            if own and persona.is_admin and 'all_tenants=1' in ask.path:
+                assert all(world.ids[each][own].encode() in answer.body for each in PROJECTS)
+
+
+def test_every_new_list_has_what_is_its_own():
+    """A list without a tenant's thing in it would show nothing of others for a poor reason."""
+    new = {ask.path for ask, _form in FORMS
+           if ask.path.startswith(('/events', '/operations', '/messages'))}
+    assert new <= set(FULL) <= {ask.path for ask, _form in FORMS}
+    assert len({form for _ask, form in FORMS}) == 3
+
+
+# Paths next to /v3, and what a persona with a project gets of them; others than administrators.
+BESIDE = {'/dashboard': (200, 200), '/readyz': (200, 200), '/metrics': (200, 403),
+          # There only without Keystone.
+          '/faults': (404, 404), '/faults/x': (404, 404)}
+
+
+@pytest.mark.parametrize('path', [*BESIDE, '/dashboard?project=<project>',
+                                  '/dashboard?all_tenants=1&project_id=<project>',
+                                  '/readyz?all_tenants=1&project_id=<project>',
+                                  '/metrics?project_id=<project>'])
+def test_paths_next_to_the_api_show_nothing_of_others(world, path):
+    for persona, other in itertools.product(PERSONAS, PROJECTS):
+        answer = world.callers[persona.name].beside(path.replace('<project>', other))
+        assert not list(leaks(world, persona, answer, None)), persona.name
+        if persona.project and 'reader' in persona.roles:
+            admin, user = BESIDE[path.partition('?')[0]]
+            assert answer.status == (admin if persona.is_admin else user), persona.name
+
+
+def test_every_path_next_to_the_api_is_in_the_matrix():
+    assert beside.PAGES.keys() <= BESIDE.keys()
+
+
 @pytest.mark.parametrize('persona', PERSONAS, ids=lambda persona: persona.name)
 def test_the_page_shows_what_the_project_has_and_nothing_of_others(world, persona):
-    answer = world.callers[persona.name].page()
+    answer = world.callers[persona.name].beside('/dashboard')
     if persona.roles is None:
         assert answer.status == 303
         return
     assert (answer.status, list(leaks(world, persona, answer, None))) == (200, [])
     # An operation on it is under way in each project.
-    for project in (OURS, THEIRS):
+    for project in PROJECTS:
         assert (world.ids[project]['snapshot'].encode() in answer.body) == (
             persona.project is not None and (
                 persona.is_admin or persona.project == project and 'reader' in persona.roles))
