@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each alert rule of etc/cinder/prometheus fires for its fault, and no other does: the code meets
 the fault, and promtool evaluates the rules on what the metrics were before and after it."""
-import json
-import pathlib
-import re
-import shutil
-import subprocess
 import threading
 
 import oslo_messaging as messaging
@@ -31,20 +26,16 @@ from cinder.volume.host import audit, forecast, probes
 from tests.fakes import measured
 from tests.fakes import scheduler as fakes
 from tests.fakes.volume_group import FakeVolumeGroup
+from tests.functional import alerts
+from tests.functional.alerts import LATE, SOON
 from tests.unit.scheduler.conftest import VolumeBus, tell, wanted
 from tests.unit.volume.conftest import conf, folder, sent  # noqa: F401 - fixtures
 
-RULES = pathlib.Path(__file__).parents[2] / 'etc/cinder/prometheus/alerts.yaml'
 LVM = {'volume_driver': 'cinder.volume.drivers.lvm.LVMVolumeDriver', 'volume_group': 'vg',
        'target_helper': 'fake', 'lvm_type': 'thin', 'volume_backend_name': 'lvm',
        'lvm_pool_autoextend': 0}
-# Minute of the fault, and the minutes at which the rules are evaluated: `for` of most is shorter.
-FAULT, SOON, LATE = 20, 24, 58
-# The metrics that the rules ask for.
-ASKED = frozenset(re.findall(r'cinder_\w+', RULES.read_text()))
-FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 
-pytestmark = pytest.mark.skipif(not shutil.which('promtool'),
+pytestmark = pytest.mark.skipif(not alerts.is_installed(),
                                 reason='promtool is not installed (package prometheus)')
 
 
@@ -323,7 +314,7 @@ def world(database, conf, sent, ctxt, monkeypatch, tmp_path):  # noqa: F811
 
 
 def test_each_alert_has_a_fault():
-    rules = yaml.safe_load(RULES.read_text())
+    rules = yaml.safe_load(alerts.RULES.read_text())
     named = [rule['alert'] for group in rules['groups'] for rule in group['rules']]
     assert sorted(named) == sorted(FAULTS)
     assert [rule['alert'] for group in rules['groups'] for rule in group['rules']
@@ -331,7 +322,7 @@ def test_each_alert_has_a_fault():
             or rule['labels'].keys() != {'severity'}] == []
 
 
-# Alert -> its input of promtool: one run for all is ten times as fast.
+# Alert -> its input of promtool.
 INPUTS = {}
 
 
@@ -344,41 +335,8 @@ def test_the_fault_of(alert, world):
     if undo:
         undo()
     assert before != after or alert == 'CinderBackendUnseen'
-    INPUTS[alert] = {'interval': '1m', 'name': alert, 'input_series': [
-        {'series': named(key), 'values': values(key, before, after, alert)}
-        for key in sorted(before.keys() | after.keys()) if key[0] in ASKED], 'promql_expr_test': [
-            {'expr': FIRING, 'eval_time': f'{FAULT - 1}m', 'exp_samples': []},
-            {'expr': FIRING, 'eval_time': f'{minute}m', 'exp_samples': [
-                {'labels': f'{{alertname="{alert}"}}', 'value': 1}]}]}
+    INPUTS[alert] = alerts.case(alert, before, after, minute, alert == 'CinderBackendUnseen')
 
 
 def test_each_fault_fires_its_alert_and_no_other(tmp_path):
-    check = tmp_path / 'check.yaml'
-    # JSON is YAML, and is read faster.
-    check.write_text(json.dumps({'rule_files': [str(RULES)], 'evaluation_interval': '1m',
-                                 'tests': list(INPUTS.values())}))
-    done = subprocess.run(['promtool', 'test', 'rules', check], capture_output=True, text=True,
-                          check=False)
-    assert INPUTS and done.returncode == 0, done.stdout + done.stderr
-
-
-def named(key):
-    labels = ','.join(f'{name}={json.dumps(value)}' for name, value in (
-        *key[1:], ('instance', 'here'), ('job', 'cinder')))
-    return f'{key[0]}{{{labels}}}'
-
-
-def values(key, before, after, alert):
-    """The values of a series, one a minute: those before, and those after the fault."""
-    rest = LATE + 5 - FAULT
-    if key[0].endswith('_timestamp_seconds'):
-        # The clock of promtool begins at 0; a storage that does not hang is looked at each minute.
-        hangs = alert == 'CinderBackendUnseen'
-        assert not hangs or after[key] == before[key]
-        return f'0+60x{FAULT - 1} ' + (f'{FAULT * 60}x{rest}' if hangs
-                                       else f'{FAULT * 60}+60x{rest}')
-    parts = ((before, FAULT - 1), (after, rest))
-    # promtool reads no infinite values; it repeats a value so many times more, but no value so many
-    # times.
-    return ' '.join(f'{min(page[key], 1e99)!r}x{number}' if key in page else f'_x{number + 1}'
-                    for page, number in parts)
+    alerts.check(list(INPUTS.values()), tmp_path)

@@ -3,6 +3,7 @@
 processes and the loss of a storage; and the page in a browser, which makes the pictures of
 doc/source/monitoring.rst (MONITORING_PICTURES=1 stores them there)."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -17,13 +18,15 @@ import uuid
 import pytest
 
 from tests.fakes import measured
-from tests.functional import browser, storage
-from tests.functional.processes import free_port, wait_until
+from tests.functional import alerts, browser, storage
+from tests.functional.processes import free_port, stopped, wait_until
 from tests.functional.suite import BACKEND, ROOT
 
 SLOW = 'slow'
 # Bytes a second of a copy: that of the sample of 1 MiB is running until the end.
 PACE = 10_000
+# Until a message has no answer.
+RPC_SECONDS = 15
 PICTURES = (ROOT / 'doc/source' if os.environ.get('MONITORING_PICTURES')
             else pathlib.Path(sys.prefix) / 'logs/dashboard')
 ROUTE = {'route': '/volumes/detail', 'method': 'GET'}
@@ -48,6 +51,15 @@ class Monitoring:
         return measured.samples(self.read(daemon, '/metrics')[1]).get(
             (name, *sorted(labels.items())))
 
+    def scrape(self):
+        """What Prometheus reads of all daemons that run."""
+        found = {}
+        for daemon in self.ports:
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                page = measured.samples(self.read(daemon, '/metrics')[1])
+                found |= {(*key, ('instance', daemon)): value for key, value in page.items()}
+        return found
+
     def ready(self, daemon):
         status, text = self.read(daemon, '/readyz')
         return status, json.loads(text)
@@ -67,6 +79,7 @@ def running(installation, postgresql):
     with installation('monitoring', postgresql.url('monitoring'), backends=(BACKEND, SLOW),
                       faults=False, options={
             'DEFAULT': {'osapi_volume_workers': 2, 'quota_gigabytes': -1,
+                        'rpc_response_timeout': RPC_SECONDS,
                         'service_down_time': 5, 'report_interval': 1,
                         'backend_stats_polling_interval': 3, 'periodic_interval': 1},
             SLOW: {'file_reflink': 'never', 'volume_copy_bps_limit': PACE},
@@ -190,3 +203,36 @@ def check_pages(monitoring, project, copy, failed):
     assert copy in theirs and failed not in theirs and 'node1' not in theirs
     for name in ('dashboard', 'dashboard-dark', 'dashboard-phone', 'dashboard-tenant'):
         assert (PICTURES / f'{name}.png').stat().st_size > 5000
+
+
+in_full = pytest.mark.skipif(not (alerts.FULL and alerts.is_installed()),
+                             reason='only with ALERTS_FULL=yes, and promtool')
+
+
+@in_full
+def test_the_alert_of_a_killed_service(monitoring, tmp_path):
+    before = monitoring.scrape()
+    monitoring.suite.processes['scheduler'].kill9()
+    down = {'cinder-scheduler on node1': 'down'}
+    wait_until(lambda: monitoring.states() == down, 60, lambda: str(monitoring.states()))
+    after = monitoring.scrape()
+    alerts.check([alerts.case('CinderServiceDown', before, after, alerts.LATE)], tmp_path)
+
+
+@in_full
+def test_the_alert_of_a_message_without_an_answer(monitoring, tmp_path):
+    """The volume service stands still, and goes on later: by then all services are up again."""
+    suite = monitoring.suite
+    client = suite.client()
+    volume = client.ready_volume(volume_type=BACKEND)['id']
+    before = monitoring.scrape()
+    with stopped([suite.processes['volume'].pid, *suite.worker_pids('volume')]):
+        answer = client.request('POST', 'attachments', {'attachment': {
+            'volume_uuid': volume, 'connector': storage.CONNECTOR}})
+    assert answer.status >= 500, str(answer)
+    wait_until(lambda: monitoring.states() == {}, 60, lambda: str(monitoring.states()))
+    for _request in range(60):
+        # That one failed of many requests is no trouble of the API.
+        client.get('volumes')
+    after = monitoring.scrape()
+    alerts.check([alerts.case('CinderMessagesUnanswered', before, after, alerts.SOON)], tmp_path)
