@@ -165,8 +165,12 @@ class Store:
 
     def samples(self, metric: str) -> 'list[exposition.Sample]':
         """Return the samples of a metric, of all processes."""
+        return self.read().get(metric, [])
+
+    def read(self) -> 'dict[str, list[exposition.Sample]]':
+        """Return the samples of all metrics by name, of all processes."""
         from cinder.metrics import exposition
-        return exposition.read(self.directory).get(metric, [])
+        return exposition.read(self.directory)
 
     def close(self) -> None:
         """Release the slot of this process."""

@@ -11,12 +11,13 @@ from cryptography import fernet
 from paste import deploy
 
 from cinder import context, exception, metrics, objects
-from cinder.api.dashboard import Page, charts, data, front, identity, latency, session
+from cinder.api.dashboard import Page, charts, data, errors, front, identity, latency, session
 from cinder.api.dashboard import html as pages
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import services
 from cinder.db import session as db_session
+from cinder.metrics import table
 from cinder.rpc import scheduler
 from tests.api.client import PASTE, PROJECT
 from tests.fakes import daemons as fake_daemons
@@ -194,6 +195,28 @@ def test_largest_projects_and_times(operator, tmp_path, daemons):
         row = operator.page().tables['latency'][1]
     assert (row[0], row[-1]) == ('GET /volumes', '4')
     assert row[2].endswith(' ms') and row[3].endswith(' ms')
+
+
+def test_errors_are_counted_and_refusals_are_not(operator, tmp_path):
+    with measured.counted(tmp_path):
+        for code in ('200', '404', '503', '503'):
+            metrics.count('cinder_api_requests_total', '/volumes', 'GET', code)
+        for repaired in ('yes', 'no'):
+            metrics.count('cinder_backend_findings_total', 'a@lvm', 'stray', repaired)
+        assert operator.page().tables['errors'][1:] == [
+            ['Requests that ended with 5xx', 'GET, /volumes, 503', '2'],
+            ['Differences between rows and storage', 'a@lvm, stray', '1']]
+    assert set(errors.KINDS) <= set(table.METRICS)
+    assert not [name for name, kind in errors.KINDS.items()
+                if not set(kind.labels) <= set(table.METRICS[name].labels)]
+
+
+def test_interrupted_operations_say_so(operator):
+    for attempt in (1, 2, 4):
+        operation(PROJECT, attempt=attempt)
+    states = [row[4] for row in operator.page().tables['operations'][1:]]
+    assert sorted(states) == [
+        'running', 'running, interrupted 3 times', 'running, interrupted once']
 
 
 @pytest.mark.parametrize(('counts', 'share', 'seconds'), [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cinder import exception, failures, quota
-from cinder.api.dashboard import latency
+from cinder.api.dashboard import errors, latency
 from cinder.context import RequestContext
 from cinder.db import deployment, journal, operation_rows, services
 from cinder.db import quotas as quotas_db
@@ -55,7 +55,8 @@ cached = Cached()
 
 def collect(ctxt: RequestContext) -> dict[str, Any]:
     """Return the values of the page; a section that the caller may not see is None."""
-    found: dict[str, Any] = dict.fromkeys(('services', 'pools', 'projects', 'latency'))
+    found: dict[str, Any] = dict.fromkeys(
+        ('services', 'pools', 'projects', 'errors', 'latency'))
     scope = _scope(ctxt)
     found |= {'operations': [] if scope is None else _operations(ctxt, scope),
               'failures': [] if scope is None else _failures(ctxt, scope),
@@ -66,6 +67,7 @@ def collect(ctxt: RequestContext) -> dict[str, Any]:
         found['pools'] = cached.get('pools', 5, lambda: _pools(ctxt))
     if ctxt.can(metrics_policy.GET):
         found['projects'] = cached.get('projects', 30, lambda: _projects(ctxt))
+        found['errors'] = cached.get('errors', 5, errors.by_kind)
         found['latency'] = cached.get('latency', 5, latency.by_route)
     return found
 
@@ -94,6 +96,8 @@ def _shown(row: Mapping[str, Any], of_all: bool) -> dict[str, Any]:
     return {
         **_about(row, of_all), 'state': row['state'], 'age': row['age'],
         'progress': (row['progress_done'] or 0) / total if total else None,
+        # What is set aside begins to count anew.
+        'interrupted': row['attempt'] - (row['state'] == 'running'),
         'waits_for': row['waits_for'], 'position': row['queue_position'],
         'service': place if of_all else None}
 

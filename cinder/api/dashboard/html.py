@@ -30,7 +30,7 @@ def _templates() -> 'jinja2.Environment':
     made = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER), autoescape=True,
                               trim_blocks=True, lstrip_blocks=True,
                               undefined=jinja2.StrictUndefined)
-    made.filters |= {'duration': duration, 'number': number}
+    made.filters |= {'duration': duration, 'number': number, 'times': times}
     made.globals |= {'bar': charts.bar, 'pool_bar': charts.pool_bar}
     return made
 
@@ -70,6 +70,11 @@ def duration(seconds: float | None) -> str:
         if seconds >= length:
             return f'{seconds / length:.0f} {unit}'
     return f'{seconds * 1000:.0f} ms' if seconds > 0 else '0 s'
+
+
+def times(number_of: int) -> str:
+    """Return how often something has happened: 'once', '3 times'."""
+    return 'once' if number_of == 1 else f'{number_of} times'
 
 
 def number(value: float | None) -> str:
