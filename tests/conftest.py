@@ -69,11 +69,22 @@ def _notified_in_transactions():
         yield
 
 
+@pytest.fixture(scope='session')
+def made_rows():
+    """Name of a fixture -> the rows that all its tests find, for fixtures that make many once."""
+    return {}
+
+
 @pytest.fixture
-def database(only_database, monkeypatch):
-    """All tables, with nothing but the type __DEFAULT__ in them; gives cinder.db.session."""
+def database(request, only_database, made_rows, monkeypatch):
+    """All tables, with nothing but the type __DEFAULT__ in them; gives cinder.db.session.
+
+    A test of a fixture of `made_rows` finds its rows at once: to take them away and to put them
+    back takes longer than most tests.
+    """
     made, rows = only_database
-    made.restore(rows)
+    made.restore(next((made_rows[name] for name in request.fixturenames if name in made_rows),
+                      rows))
     monkeypatch.setattr(session, '_engines', made.engines)
     # Otherwise an engine that had a listener once looks for some at each use of a connection.
     monkeypatch.setattr(made.engines.reader, '_has_events', False)

@@ -74,8 +74,8 @@ def snapshot(volume):
 
 
 @pytest.fixture(scope='session')
-def made_worlds():
-    """Ids and rows of the world, once it was made."""
+def made_ids():
+    """Ids of the world, once it was made."""
     return {}
 
 
@@ -87,15 +87,15 @@ def image_service(monkeypatch):
 
 
 @pytest.fixture
-def world(api, daemons, only_database, made_worlds, image_service):
+def world(api, daemons, only_database, made_rows, made_ids, image_service):
     """One of everything (verbs.World), and daemons that do nothing from here on."""
     database, _rows = only_database
-    if not made_worlds:
-        made_worlds['ids'] = verbs.populate(api)
-        made_worlds['rows'] = database.rows()
-    database.restore(made_worlds['rows'])
+    if 'world' not in made_rows:
+        made_ids.update(verbs.populate(api))
+        made_rows['world'] = database.rows()
+    database.restore(made_rows['world'])
     daemons.busy = True
-    return verbs.World(api, {**made_worlds['ids'], 'image': image_service.add()}, daemons)
+    return verbs.World(api, {**made_ids, 'image': image_service.add()}, daemons)
 
 
 @pytest.fixture
