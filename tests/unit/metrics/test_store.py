@@ -42,9 +42,9 @@ def test_a_counter_is_the_sum_of_all_processes_whoever_answers(page):
 
 def test_processes_that_replace_others_need_no_further_files(page, tmp_path):
     metrics.count(COUNTER, 'x')
-    for _child in range(20):
+    for _child in range(4):
         assert in_a_child(lambda: metrics.count(COUNTER, 'x')) == 0
-    assert page.value(COUNTER, filter='x') == 21
+    assert page.value(COUNTER, filter='x') == 5
     assert len(list(tmp_path.glob('counter_*.db'))) == 2
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headers that cryptsetup has made get another passphrase, and cryptsetup opens them with it."""
+"""Encrypted disks that this service makes are opened by QEMU and cryptsetup, as hosts open them;
+headers that cryptsetup has made get another passphrase, and cryptsetup opens them with it."""
 import functools
 import os
 import shutil
@@ -10,11 +11,13 @@ import pytest
 from cinder import exception
 from cinder.brick import disks
 from cinder.brick.luks import container, opening, rekey
-from cinder.objects.encryption_formats import LUKS1, Format
+from cinder.objects.encryption_formats import LUKS1, LUKS2, Format
 
 OLD, NEW, FEW = b'old' * 21, b'new' * 21, 1000
 pytestmark = pytest.mark.skipif(not shutil.which('cryptsetup'),
                                 reason='cryptsetup is not installed')
+MADE = [Format(LUKS1, 64), Format(LUKS1, 32), Format(LUKS2, 64)]
+SIZE = 18 * 1024 ** 2
 FORMATS = {
     'luks1': ('--type', 'luks1'),
     'luks1-cbc': ('--type', 'luks1', '--cipher', 'aes-cbc-essiv:sha256', '--key-size', '256'),
@@ -157,3 +160,47 @@ def test_headers_of_this_package(tmp_path):
     with disks.opened(str(tmp_path / 'disk'), writable=True) as disk:
         assert rekey.rekey(disk, OLD, NEW, FEW)
     assert opens(tmp_path / 'disk', NEW) and not opens(tmp_path / 'disk', OLD)
+
+
+@pytest.fixture
+def former(tmp_path):
+    """A disk with data of former times."""
+    (tmp_path / 'disk').write_bytes(os.urandom(4096) * (SIZE // 4096))
+    return str(tmp_path / 'disk')
+
+
+def make(path, wanted, data):
+    """Encrypt a disk for NEW, and write data at its beginning."""
+    with disks.opened(path, writable=True) as disk, container.created(
+            disk, SIZE, wanted, NEW, FEW) as inside:
+        inside.write(0, data)
+
+
+@pytest.mark.parametrize('wanted', MADE[:2])
+def test_qemu_reads_it(former, wanted, tmp_path):
+    data = os.urandom(SIZE - wanted.header_bytes)
+    make(former, wanted, data)
+    for secret, right in ((NEW, True), (b'another', False)):
+        (tmp_path / 'secret').write_bytes(secret)
+        done = subprocess.run(
+            ['qemu-img', 'convert', '--object', f'secret,id=s,file={tmp_path}/secret',
+             '--image-opts', f'driver=luks,key-secret=s,file.filename={former}',
+             '-O', 'raw', tmp_path / 'out'], capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) is right, done.stderr
+    assert (tmp_path / 'out').read_bytes() == data
+
+
+@pytest.mark.parametrize('wanted', MADE)
+def test_cryptsetup_opens_it(former, wanted):
+    make(former, wanted, b'data')
+    for secret, code in ((NEW, 0), (b'another', 2)):
+        done = cryptsetup('open --test-passphrase', former, secret)
+        assert done.returncode == code, done.stderr
+    found = subprocess.run(['cryptsetup', 'luksDump', former], capture_output=True, text=True,
+                           check=True).stdout
+    assert f'Version:       \t{wanted.kind[-1]}\n' in found
+    # The second header of version 2 is as good as the first.
+    if wanted.kind == LUKS2:
+        with disks.opened(former, writable=True) as disk:
+            disk.write(0, bytes(4096))
+            assert opening.open_header(disk, NEW).key
