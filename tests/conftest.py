@@ -71,7 +71,10 @@ def _notified_in_transactions():
 
 @pytest.fixture(scope='session')
 def made_rows():
-    """Name of a fixture -> the rows that all its tests find, for fixtures that make many once."""
+    """Name of a fixture that only tests of certain rows ask for -> these rows, once they were made.
+
+    Each name must be the only one of its kind: modules have fixtures of the same name.
+    """
     return {}
 
 

@@ -74,7 +74,7 @@ def snapshot(volume):
 
 
 @pytest.fixture(scope='session')
-def made_ids():
+def made_world_ids():
     """Ids of the world, once it was made."""
     return {}
 
@@ -87,15 +87,15 @@ def image_service(monkeypatch):
 
 
 @pytest.fixture
-def world(api, daemons, only_database, made_rows, made_ids, image_service):
+def world(api, daemons, only_database, made_rows, made_world_ids, image_service):
     """One of everything (verbs.World), and daemons that do nothing from here on."""
     database, _rows = only_database
-    if 'world' not in made_rows:
-        made_ids.update(verbs.populate(api))
-        made_rows['world'] = database.rows()
-    database.restore(made_rows['world'])
+    if not made_world_ids:
+        made_world_ids.update(verbs.populate(api))
+        made_rows['made_world_ids'] = database.rows()
+    database.restore(made_rows['made_world_ids'])
     daemons.busy = True
-    return verbs.World(api, {**made_ids, 'image': image_service.add()}, daemons)
+    return verbs.World(api, {**made_world_ids, 'image': image_service.add()}, daemons)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image service that stalls, trickles, breaks off or floods, over real sockets: each transfer
-ends in time. What is said of it is tests/unit/volume/manager/test_untrue_images.py's."""
+ends in time. What is said of it: exhaustive/test_untrue_images.py."""
 import hashlib
 import http.server
 import os

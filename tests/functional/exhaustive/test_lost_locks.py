@@ -9,8 +9,8 @@ from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
+from tests.functional.exhaustive import test_database_faults as faults
 from tests.unit.volume.conftest import POOL
-from tests.unit.volume.manager import test_database_faults as faults
 
 world = faults.world
 VERBS = ('create', 'clone', 'delete', 'cascade', 'extend', 'snapshot_create', 'snapshot_delete',

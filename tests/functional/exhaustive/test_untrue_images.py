@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image service that sends something else than it says, or does not finish: a bounded number of
-requests, a reason for the user, and nothing is left. Over sockets: tests/functional."""
+requests, a reason for the user, and nothing is left. Over sockets:
+tests/functional/test_untrue_images.py."""
 import hashlib
 import io
 
