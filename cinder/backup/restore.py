@@ -9,10 +9,12 @@ from cinder import fault_points, objects, operations
 from cinder.backup import chains, progress, target, volume_meta, work
 from cinder.brick import blocking
 from cinder.context import RequestContext
-from cinder.db import session
+from cinder.db import session, unused_keys
 from cinder.db import volumes as volumes_db
 
 GIB = 1024 ** 3
+# Argument of an operation: the key of the data, which the volume does not have yet.
+_NEW_KEY = 'new_key_id'
 
 
 class RestoreEndpoint(work.Endpoint):
@@ -25,10 +27,12 @@ class RestoreEndpoint(work.Endpoint):
         the last object that was written."""
         with self.task(ctxt, operation, backup) as task:
             volume = volumes_db.get(ctxt.elevated(), operation.arguments['volume_id'])
+            known = blocking.copy(self.format(task.resource).volume_meta, task.resource)
+            if _NEW_KEY in operation.arguments:
+                volume_meta.require_encryption(ctxt, task.resource, volume, known)
             self._write(ctxt, task, volume,
                         chains.of(ctxt, task.resource, self.store.service))
-            _finish(ctxt, task, volume, blocking.copy(
-                self.format(task.resource).volume_meta, task.resource))
+            _finish(ctxt, task, volume, known)
 
     def _write(self, ctxt: RequestContext, task: 'work.BackupTask', volume: objects.Volume,
                chain: list[objects.Backup]) -> None:
@@ -53,5 +57,9 @@ def _finish(ctxt: RequestContext, task: 'work.BackupTask', volume: objects.Volum
         task.succeed(fail_reason=None)
         values = volume_meta.apply(ctxt, volume, known,
                                    new=task.operation.arguments.get('new_volume', False))
+        new_key = task.operation.arguments.get(_NEW_KEY)
+        if new_key:
+            values['encryption_key_id'] = new_key
+            unused_keys.note(ctxt, volume.encryption_key_id, volume.id, volume.project_id)
         # Also if the backup is being deleted by now: the volume is complete.
         volumes_db.finish_transition(ctxt, volume.id, 'restoring-backup', 'available', values)

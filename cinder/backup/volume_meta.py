@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a backup knows of its volume besides the data: written into the metadata of the backup in
 the form of the original, and given to the volume that is restored."""
+import contextlib
 import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from cinder import objects
+from cinder import exception, objects
 from cinder.context import RequestContext
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.objects import encryption_formats
 
 # Columns of the original; those with credentials (provider_auth) and places are left out.
 _COLUMNS = (
@@ -44,6 +47,27 @@ def apply(ctxt: RequestContext, volume: objects.Volume, found: Mapping[str, Any]
     base = found.get(_BASE)
     bootable = base.get('bootable') if isinstance(base, Mapping) else None
     return {'bootable': bool(bootable)} if bootable is not None else {}
+
+
+def require_encryption(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume,
+                       found: Mapping[str, Any]) -> None:
+    """Require that hosts read the data of an encrypted backup as that of the volume. The type of
+    its former volume may have changed since.
+
+    :raises InvalidBackup: they do not.
+    """
+    base = found.get(_BASE)
+    ident = base.get('volume_type_id') if isinstance(base, Mapping) else None
+    if ident in (None, volume.volume_type_id):
+        return
+    with contextlib.suppress(exception.VolumeTypeNotFound):
+        one, other = (types_db.get(ctxt.elevated(), each).encryption or {}
+                      for each in (ident, volume.volume_type_id))
+        if all(one.get(name) == other.get(name) for name in encryption_formats.SETTINGS):
+            return
+    raise exception.InvalidBackup(
+        reason=f'backup {backup.id} is of a volume of type {ident}, which was not encrypted as '
+               f'volume {volume.id} is; restore it to a new volume')
 
 
 def project_of(found: Mapping[str, Any]) -> str | None:

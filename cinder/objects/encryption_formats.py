@@ -20,6 +20,8 @@ HEADER2, SECTOR2 = 16 * 1024 ** 2, 4096
 _PROVIDERS = (('luks2', LUKS2), ('luks2encryptor', LUKS2), ('luks', LUKS1), ('luks1', LUKS1),
               ('luksencryptor', LUKS1), ('plain', PLAIN), ('cryptsetupencryptor', PLAIN),
               ('noopencryptor', None))
+# What must be equal in two types, so that hosts read the data of both in the same way.
+SETTINGS = ('provider', 'cipher', 'key_size', 'control_location')
 # Bits of a cipher, as a volume type names them: some count both keys of XTS.
 _BITS = {None: 256, 0: 256, 128: 128, 256: 256, 512: 256}
 

@@ -290,9 +290,11 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
 def _let_go(ctxt: context.RequestContext, operation: objects.Operation) -> None:
     """Record the deletion of what an operation had created for itself, and release what it held,
     because it ends. Must be called within a transaction."""
-    # The key for a volume that was to be encrypted anew; it stays where that has succeeded.
-    unused_keys.note(ctxt, operation.arguments.get('new_key_id'), operation.resource_id,
-                     operation.project_id)
+    # The key for a volume that was to be encrypted anew, or overwritten with a backup; it stays
+    # where that has succeeded.
+    arguments = operation.arguments
+    unused_keys.note(ctxt, arguments.get('new_key_id'),
+                     arguments.get('volume_id', operation.resource_id), operation.project_id)
     ident = backup_sources.snapshot_id(operation.resource_id)
     if operation.verb == 'backup.delete':
         backup_sources.remove_snapshot(ctxt, ident, kept=True)

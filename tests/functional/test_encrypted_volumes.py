@@ -211,8 +211,10 @@ class World:
         self.data[made['id']] = self.data[ident]
         return made['id']
 
-    def restore(self, ident: str) -> str:
-        made = self.member.post(f'backups/{ident}/restore', {'restore': {}}, expect=202)['restore']
+    def restore(self, ident: str, volume: str | None = None) -> str:
+        where = {} if volume is None else {'volume_id': volume}
+        made = self.member.post(f'backups/{ident}/restore', {'restore': where},
+                                expect=202)['restore']
         self.member.wait_for_status('volume', made['volume_id'], 'available', 90)
         return self._keep_volume(made['volume_id'], self.backups[ident], self.data[ident])
 
@@ -313,6 +315,8 @@ def test_backups_keep_readable(world, kind):
     world.write(volume)
     backup = world.backup(volume, incremental=True)
     world.restore(backup)
+    other = world.create(kind)
+    world.restore(backup, other)
     world.check()
     world.retype(volume, 'plain')
     world.check()

@@ -194,21 +194,23 @@ def restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} has {volume.size} GiB, but backup {backup.id} needs '
                    f'{backup.size} GiB')
-    encryption.require_same_key(ctxt, backup, volume)
-    operation = _record_restore(ctxt, backup, volume)
+    with encryption.key_of_restore(ctxt, backup, volume) as key:
+        operation = _record_restore(ctxt, backup, volume, key)
     backup_rpc.BackupAPI().start(ctxt, operation, backup)
     return volume.id, volume.display_name
 
 
 @session.retry_on_deadlock
-def _record_restore(ctxt: RequestContext, backup: objects.Backup,
-                    volume: objects.Volume) -> objects.Operation:
+def _record_restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume,
+                    key: dict[str, object]) -> objects.Operation:
+    # The snapshots of a volume have its key, so that it can be reverted to them.
+    conditions = (requirements.no_snapshots,) if key else ()
     with fault_points.around('backup.restore:api:commit'), session.writer(ctxt):
-        volumes_db.transition(ctxt, volume, 'restore_backup')
+        volumes_db.transition(ctxt, volume, 'restore_backup', conditions=conditions)
         host = _host(ctxt, backup)
         backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)
         return operations_db.create(ctxt, 'backup.restore', backup, host=host,
-                                    arguments={'volume_id': volume.id})
+                                    arguments={'volume_id': volume.id, **key})
 
 
 @session.retry_on_deadlock

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from cinder import exception, objects, operations
 from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.context import RequestContext
+from cinder.db import types as types_db
 from cinder.db import unused_keys
+from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys, marks
+from cinder.objects import encryption_formats
+from cinder.rpc import backup as backup_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import image_keys
-
-# Settings that must be equal when encrypted data is copied.
-_SETTINGS = ('provider', 'cipher', 'key_size', 'control_location')
 
 
 class NewKey(NamedTuple):
@@ -153,7 +154,7 @@ def _require_fit(source: objects.Volume | objects.Snapshot | objects.Backup,
 def settings(volume_type: objects.VolumeType | None) -> list | None:
     """Return how hosts encrypt volumes of a type; None: they do not."""
     encryption = volume_type.encryption if volume_type else None
-    return [encryption[name] for name in _SETTINGS] if encryption else None
+    return [encryption[name] for name in encryption_formats.SETTINGS] if encryption else None
 
 
 def delete_unused(ctxt: RequestContext) -> None:
@@ -198,12 +199,42 @@ def _volume_id(resource: objects.Volume | objects.Backup) -> str:
     return resource.volume_id if isinstance(resource, objects.Backup) else resource.id
 
 
-def require_same_key(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume) -> None:
-    """Require that the volume can be read with the data of the backup in it.
+@contextlib.contextmanager
+def key_of_restore(ctxt: RequestContext, backup: objects.Backup,
+                   volume: objects.Volume) -> Iterator[dict[str, object]]:
+    """Yield the arguments of the restore of a backup to an existing volume: a copy of the key of
+    the backup if the volume has another key. It is deleted again if the body fails.
 
-    :raises InvalidVolume: it is encrypted with another key.
+    :raises InvalidVolume: the volume is encrypted in another way.
+    :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
-    if not keys.are_equal(ctxt, backup.encryption_key_id, volume.encryption_key_id):
+    if keys.are_equal(ctxt, backup.encryption_key_id, volume.encryption_key_id):
+        yield {}
+        return
+    _require_encrypted_alike(ctxt, backup, volume)
+    if not backup_rpc.BackupAPI().supports(backup_rpc.GIVES_KEYS):
+        raise exception.ServiceTooOld()
+    delete_unused(ctxt)
+    key = keys.copy(ctxt, backup.encryption_key_id)
+    with kept_if_committed(ctxt, key, volume.id):
+        keys.share(ctxt, key)
+        yield {'new_key_id': key}
+
+
+def _require_encrypted_alike(ctxt: RequestContext, backup: objects.Backup,
+                             volume: objects.Volume) -> None:
+    """:raises InvalidVolume: hosts cannot read the data of the backup in the volume."""
+    encrypted, wanted = bool(backup.encryption_key_id), bool(volume.encryption_key_id)
+    if encrypted != wanted:
+        kinds = {True: 'encrypted', False: 'not encrypted'}
         raise exception.InvalidVolume(
-            reason=f'backup {backup.id} is not encrypted with the key of volume {volume.id}; '
-                   'restore it to a new volume')
+            reason=f'backup {backup.id} is {kinds[encrypted]}, but volume {volume.id} is '
+                   f'{kinds[wanted]}; restore it to a new volume')
+    ident, found = volumes_db.type_id_of(ctxt, backup.volume_id), None
+    if ident:
+        with contextlib.suppress(exception.VolumeTypeNotFound):
+            found = settings(types_db.get(ctxt.elevated(), ident))
+    if found is None or found != settings(volume.volume_type):
+        raise exception.InvalidVolume(
+            reason=f'backup {backup.id} is not encrypted as the type of volume {volume.id} says, '
+                   'or its own type is not known any more; restore it to a new volume')

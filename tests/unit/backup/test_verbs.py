@@ -14,11 +14,12 @@ from cinder.backup.volume_data import Descriptor
 from cinder.cmd import backup_commands
 from cinder.conf import CONF
 from cinder.db import backups as backups_db
-from cinder.db import journal, models, session
+from cinder.db import journal, models, session, type_encryption
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.keymgr import keys
 from cinder.volume.api import backups, volumes
 from tests.fakes import backup_service
 from tests.fakes import bus as fake_bus
@@ -26,6 +27,8 @@ from tests.fakes import journal as fake_journal
 
 # Bytes of the files; the rows say 1 GiB.
 SIZE = 2 ** 22
+LUKS = {'provider': 'luks', 'cipher': 'aes-xts-plain64', 'key_size': 256,
+        'control_location': 'front-end'}
 DRIVER = 'tests.fakes.memory_store.MemoryBackupDriver'
 
 
@@ -243,6 +246,47 @@ def test_what_was_stored_after_the_deletion_is_removed(ctxt, service, files, vol
     monkeypatch.setattr(service.store.driver, 'writer', late)
     work()
     assert objects_of() == []
+
+
+@pytest.fixture
+def restored(ctxt, service, files, volume, work, key_manager):
+    """Restore a backup of an encrypted volume to another one, and return both with their keys."""
+    def restore(new_type=None):
+        secret = types_db.create(ctxt, {'name': 'secret', 'is_public': True}).id
+        type_encryption.create(ctxt, secret, LUKS)
+        made, other = (volume(encryption_key_id=keys.create(ctxt, LUKS), volume_type_id=secret)
+                       for _each in range(2))
+        for each, data in ((made, b'one'), (other, b'two')):
+            write(files, each, data)
+        backup = backups.create(ctxt, made)
+        work()
+        for each in (made, other) if new_type else ():
+            volumes_db.overwrite(ctxt, each.id, {'volume_type_id': new_type})
+        backups.restore(ctxt, get(ctxt, backup), volumes_db.get(ctxt, other.id))
+        work()
+        return made, other, volumes_db.get(ctxt, other.id)
+    return restore
+
+
+def test_an_encrypted_volume_gets_the_key_of_its_new_data(ctxt, files, key_manager, restored):
+    made, other, after = restored()
+    assert after.status == 'available' and read(files, other, 3) == b'one'
+    assert after.encryption_key_id not in (made.encryption_key_id, other.encryption_key_id)
+    assert keys.are_equal(ctxt, after.encryption_key_id, made.encryption_key_id)
+    keys.delete_unused(ctxt)
+    assert set(key_manager.kept) == {made.encryption_key_id, after.encryption_key_id}
+
+
+def test_data_of_another_format_is_not_restored(ctxt, files, key_manager, restored):
+    """The volume of the backup has got another type since."""
+    ident = types_db.create(ctxt, {'name': 'other', 'is_public': True}).id
+    type_encryption.create(ctxt, ident, {**LUKS, 'provider': 'luks2'})
+    made, other, after = restored(ident)
+    assert after.status == 'error' and read(files, other, 3) == b'two'
+    assert 'was not encrypted as volume' in told(ctxt, after)[0]
+    assert after.encryption_key_id == other.encryption_key_id
+    keys.delete_unused(ctxt)
+    assert set(key_manager.kept) == {made.encryption_key_id, other.encryption_key_id}
 
 
 def test_a_bad_chunk_makes_no_good_volume(ctxt, service, files, volume, work):

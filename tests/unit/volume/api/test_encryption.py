@@ -14,6 +14,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys, sharing
+from cinder.rpc import backup as backup_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import backups, groups, snapshots, volumes, zones
 from tests.fakes import backup_service
@@ -296,11 +297,65 @@ def test_a_backup_of_a_volume_that_was_purged_needs_a_type(ctxt, volume, secret,
     assert keys.are_equal(ctxt, made.encryption_key_id, backup.encryption_key_id)
 
 
-def test_a_backup_goes_only_to_volumes_with_its_key(ctxt, volume, secret, backup, key_manager):
-    other = volumes.create(ctxt, size=1, volume_type=secret)
-    plain = volumes.create(ctxt, size=1)
-    for target in (other, plain):
-        volumes_db.overwrite(ctxt, target.id, {'status': 'available', 'host': 'h@b#p'})
-        with pytest.raises(exception.InvalidVolume, match='not encrypted with the key'):
-            backups.restore(ctxt, backup, volumes_db.get(ctxt, target.id))
+def _target(ctxt, **values):
+    made = volumes.create(ctxt, size=1, **values)
+    volumes_db.overwrite(ctxt, made.id, {'status': 'available', 'host': 'h@b#p'})
+    return volumes_db.get(ctxt, made.id)
+
+
+def test_a_volume_gets_the_key_of_the_backup(ctxt, volume, secret, backup, key_manager):
+    other = _target(ctxt, volume_type=secret)
+    before = set(key_manager.kept)
+    backups.restore(ctxt, backup, other)
+    operation, = journal.unfinished_for(ctxt, backup.id)
+    made, = set(key_manager.kept) - before
+    assert operation.arguments == {'volume_id': other.id, 'new_key_id': made}
+    assert keys.are_equal(ctxt, made, backup.encryption_key_id)
+    # Until the data is there.
+    assert volumes_db.get(ctxt, other.id).encryption_key_id == other.encryption_key_id
+
+
+def test_a_volume_with_the_key_of_the_backup_keeps_it(ctxt, volume, backup, key_manager):
     assert backups.restore(ctxt, backup, volume)[0] == volume.id
+    operation, = journal.unfinished_for(ctxt, backup.id)
+    assert operation.arguments == {'volume_id': volume.id}
+
+
+def _of_another_type(ctxt, make_type, backup):
+    return _target(ctxt, volume_type=make_type('other', provider='luks2'))
+
+
+def _plain(ctxt, make_type, backup):
+    return _target(ctxt)
+
+
+def _of_a_purged_volume(ctxt, make_type, backup):
+    backups_db.overwrite(ctxt, backup.id, {'volume_id': 'purged'})
+    return _target(ctxt, volume_type=make_type('like it'))
+
+
+def _with_a_snapshot(ctxt, make_type, backup):
+    made = _target(ctxt, volume_type=make_type('like it'))
+    snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': made.id, 'volume_size': 1,
+                               'status': 'available'})
+    return made
+
+
+@pytest.mark.parametrize(('target', 'reason'), [
+    (_plain, 'is encrypted, but volume .* is not encrypted; restore it to a new volume'),
+    (_of_another_type, 'is not encrypted as the type of volume'),
+    (_of_a_purged_volume, 'its own type is not known any more'), (_with_a_snapshot, 'snapshot')])
+def test_where_a_backup_does_not_go(ctxt, volume, make_type, backup, key_manager, target, reason):
+    made = target(ctxt, make_type, backup)
+    before = set(key_manager.kept)
+    with pytest.raises(exception.InvalidVolume, match=reason):
+        backups.restore(ctxt, backups_db.get(ctxt, backup.id), made)
+    assert set(key_manager.kept) == before
+
+
+def test_backup_services_of_a_former_release_give_no_keys(ctxt, volume, secret, backup,
+                                                          key_manager, monkeypatch):
+    other = _target(ctxt, volume_type=secret)
+    monkeypatch.setattr(backup_rpc.BackupAPI, 'supports', lambda *_args: False)
+    with pytest.raises(exception.ServiceTooOld):
+        backups.restore(ctxt, backup, other)
