@@ -113,14 +113,15 @@ def connection(location: str, auth: str = CHAP) -> dict:
 
 
 class Traffic:
-    """Somebody who writes and reads a device without a pause, in a thread.
+    """Somebody who writes to a device all the time, in a thread.
 
+    :param pause: seconds between two writes
     :ivar blocks: writes that have ended
     :ivar longest: seconds that the slowest one took
     """
 
-    def __init__(self, device: str) -> None:
-        self.blocks, self.longest = 0, 0.0
+    def __init__(self, device: str, pause: float = 0.02) -> None:
+        self.blocks, self.longest, self._pause = 0, 0.0, pause
         self.error: Exception | None = None
         self.written: dict[int, bytes] = {}
         self._device, self._stopping = device, threading.Event()
@@ -137,7 +138,7 @@ class Traffic:
     def _run(self) -> None:
         try:
             with open(self._device, 'r+b', buffering=0) as device:
-                while not self._stopping.wait(0.02):
+                while not self._stopping.wait(self._pause):
                     self._write(device)
         except Exception as exc:
             self.error = exc
