@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from tests.functional import notified
 from tests.functional.client import CUT_OFF, Client
 from tests.functional.suite import Suite
 
@@ -55,6 +56,7 @@ class Oracle:
     def __init__(self, suite: Suite):
         self._suite = suite
         self._engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
+        self._notified = notified.of(suite)
 
     def check(self, seconds: float = 30) -> None:
         """Wait until everything fits together.
@@ -71,6 +73,11 @@ class Oracle:
                 raise AssertionError('the oracle found:\n' + '\n'.join(findings))
             time.sleep(0.2)
 
+    def unsent(self) -> int:
+        """Return how many notifications are not sent yet."""
+        with self._engine.connect() as conn:
+            return self._notified.waiting(conn)
+
     def findings(self) -> list[str]:
         """Return all that does not fit at this moment, one line each."""
         with self._engine.connect() as conn:
@@ -78,11 +85,12 @@ class Oracle:
                     for table in (_VOLUMES, _SNAPSHOTS, _TRANSFERS, _ATTACHMENTS, _MESSAGES)}
             operations = conn.execute(sa.select(_OPERATIONS)).all()
             recorded = conn.execute(_LAST_EVENTS).all()
+            told = list(self._notified.findings(conn, operations))
         try:
             return [*_moving(rows), *_growing(rows, operations), *_left(rows),
                     *_unfinished(operations), *_silent(rows, operations), *self._files(rows),
                     *self._exports(rows), *self._quota(rows),
-                    *_recorded(rows, recorded)]
+                    *_recorded(rows, recorded), *told]
         except CUT_OFF as exc:
             return [f'the API does not answer: {exc!r}']
 

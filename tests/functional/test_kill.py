@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kill -9 at every step of every operation: what was accepted is carried out once, what was not
-leaves no trace, and nothing waits for a person."""
+leaves no trace, and nothing waits for a person. The oracle also compares events and notifications
+with what has happened."""
 
 import contextlib
 import threading
 
 import pytest
 
-from tests.functional import scenarios
+from tests.functional import notified, scenarios
 from tests.functional.client import CUT_OFF, WrongState
+from tests.functional.processes import wait_until
 from tests.functional.suite import DAEMONS, fault_names
 
 CASES = [(name, point) for name, (_scenario, verb) in scenarios.ALL.items()
@@ -60,6 +62,18 @@ def test_killed_under_load(suite, client, oracle, daemons):
         else:
             scenario.check_done()
     oracle.check()
+
+
+def test_all_notifications_are_sent(suite, client, oracle):
+    """Those of the processes that were killed before, too; the oracle has compared each with what
+    has happened. A process that was killed while it sent keeps the others from that for 20 s."""
+    made = client.ready_volume()
+    oracle.check()
+    wait_until(lambda: oracle.unsent() == 0, 40, lambda: f'{oracle.unsent()} notifications')
+    oracle.check()
+    told = [event for _time, _id, event, payload in notified.of(suite).sent
+            if payload.get('volume_id') == made['id']]
+    assert told == ['volume.create.start', 'volume.create.end']
 
 
 def _check_all_or_nothing(scenario):

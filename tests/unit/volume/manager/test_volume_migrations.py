@@ -260,6 +260,8 @@ def test_a_service_killed_at_any_step_goes_on_after_its_restart(
     again = start(HERE)
     again.runner.poll()
     again.runner.wait()
+    assert told.types == ['volume.migrate.start', 'volume.migrate.end']
+    told.require_changes()
     moved = volumes_db.get(ctxt, volume.id)
     assert moved.status == 'available'
     _check_moved(ctxt, path, moved, tmp_path)
