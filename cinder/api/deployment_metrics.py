@@ -28,11 +28,24 @@ GAUGES = {
         ('verb', 'class', 'service', 'state')),
     'cinder_operations_oldest_seconds': (
         'Age of the oldest of these operations.', ('verb', 'class', 'service', 'state')),
+    'cinder_events_kept': ('Changes of resources that clients can read as events.', ()),
+    'cinder_events_first_position': (
+        'Position of the oldest of these events; a client that is further back gets status 410.',
+        ()),
+    'cinder_events_oldest_seconds': ('Age of the oldest of these events.', ()),
+    'cinder_notifications_waiting': ('Notifications that the broker does not have yet.', ()),
+    'cinder_notifications_oldest_seconds': ('Age of the oldest of these notifications.', ()),
     'cinder_quota_used': (
         'What the largest projects use of a quota.', ('project', 'quota')),
     'cinder_quota_limit': (
         'The limit of a quota of these projects; infinite: unlimited.', ('project', 'quota')),
 }
+# Kind of a row of the survey -> metric -> its field of the row.
+_KEPT = {
+    deployment.EVENTS: {'cinder_events_kept': 'number', 'cinder_events_oldest_seconds': 'oldest'},
+    deployment.FIRST_EVENT: {'cinder_events_first_position': 'number'},
+    deployment.NOTICES: {'cinder_notifications_waiting': 'number',
+                         'cinder_notifications_oldest_seconds': 'oldest'}}
 # Quotas that are reported, and seconds between two reads of them.
 QUOTAS, QUOTA_SECONDS = (
     'volumes', 'gigabytes', 'snapshots', 'backups', 'backup_gigabytes', 'groups'), 60
@@ -92,6 +105,9 @@ class Deployment:
                 for state in deployment.SERVICE_STATES:
                     families['cinder_service_state'].add_metric(
                         (row.name, row.place, state), int(row.state == state))
+            elif row.kind in _KEPT:
+                for name, field in _KEPT[row.kind].items():
+                    families[name].add_metric((), getattr(row, field))
             else:
                 verb = VERBS.get(row.name)
                 labels = row.name, verb.kind if verb else SHORT, row.place, row.state

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of the whole deployment in one statement, for the metrics: the services, and the
-operations that are not finished."""
+"""The state of the whole deployment in one statement, for the metrics: the services, the operations
+that are not finished, the events that are kept, and the notifications that wait."""
 import datetime
 import functools
 from typing import NamedTuple
@@ -14,7 +14,9 @@ from cinder.db import filters, models, services, session
 _S = models.Service.__table__
 _O = models.Operation.__table__
 _V = models.Volume.__table__
+_E, _N = models.Event.__table__, models.Notice.__table__
 SERVICE, OPERATION, SCHEDULER = 'service', 'operation', 'scheduler'
+EVENTS, FIRST_EVENT, NOTICES = 'events', 'first event', 'notices'
 # States of a service: it reports itself; an operator has disabled it, whatever it does; it reports
 # what keeps it from work; it reports nothing.
 UP, DISABLED, FAILING, DOWN = SERVICE_STATES = ('up', 'disabled', 'failing', 'down')
@@ -22,11 +24,12 @@ WAITING = 'waiting'
 
 
 class Row(NamedTuple):
-    """A service, or the operations that have all this in common.
+    """A service, or the operations that have all this in common; or all events, the oldest event,
+    or all notifications.
 
     `name` is the binary or the verb, `place` the host, cluster or SCHEDULER, `state` one of
-    SERVICE_STATES, or 'queued', 'running' or WAITING. `number` counts operations; the oldest is
-    `oldest` seconds old.
+    SERVICE_STATES, or 'queued', 'running' or WAITING. `number` counts operations, events or
+    notifications, or is the position of the oldest event; the oldest is `oldest` seconds old.
     """
 
     kind: str
@@ -38,7 +41,7 @@ class Row(NamedTuple):
 
 
 def survey(ctxt: RequestContext) -> list[Row]:
-    """Return all services and the numbers of unfinished operations."""
+    """Return all services, and the numbers of unfinished operations, events and notifications."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(_statement(CONF.service_down_time)).all()
     return [Row(kind, name, place or '', state, number, _seconds(now, since))
@@ -78,7 +81,21 @@ def _statement(_service_down_time: int) -> sa.CompoundSelect:
     all_services = sa.select(
         sa.literal(SERVICE), _S.c.binary, _S.c.host, service_state(), sa.literal(1),
         _S.c.created_at, session.utcnow()).where(_S.c.deleted == sa.false())
-    return sa.union_all(operations, all_services)
+    return sa.union_all(operations, all_services, *_kept())
+
+
+def _kept() -> tuple[sa.Select, ...]:
+    """Return the selects of events and notifications. Positions of events have no gaps, so they are
+    not counted."""
+    first = sa.select(sa.func.min(_E.c.position)).scalar_subquery()
+    last = sa.select(sa.func.max(_E.c.position)).scalar_subquery()
+    since = sa.select(_E.c.created_at).where(_E.c.position == first).scalar_subquery()
+
+    def row(kind: str, number: sa.ColumnElement, since: sa.ColumnElement) -> sa.Select:
+        return sa.select(sa.literal(kind), sa.literal(''), sa.literal(''), sa.literal(''),
+                         sa.func.coalesce(number, 0), since, session.utcnow())
+    return (row(EVENTS, last - first + 1, since), row(FIRST_EVENT, first, since),
+            row(NOTICES, sa.func.count(_N.c.id), sa.func.min(_N.c.created_at)))
 
 
 def _place() -> sa.ColumnElement[str]:

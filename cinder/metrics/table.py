@@ -42,6 +42,12 @@ METRICS = {
     'cinder_messages_received_total': Metric(
         COUNTER, 'Messages that arrived.', ('method',)),
 
+    'cinder_notifications_sent_total': Metric(
+        COUNTER, 'Notifications that the broker has confirmed.'),
+    'cinder_notifications_failed_total': Metric(
+        COUNTER, 'Attempts to send a notification that the broker did not confirm; it is sent '
+                 'again.', ('error',)),
+
     'cinder_command_seconds': Metric(
         HISTOGRAM, 'Time of commands such as lvcreate, with the wait for their turn.',
         ('program',)),

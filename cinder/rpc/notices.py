@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from cinder import context, failures
+from cinder import context, failures, metrics
 
 LOG = logging.getLogger(__name__)
 # Seconds of a lease, which is extended with each batch; a process that is killed delays all
@@ -28,6 +28,7 @@ class Store(Protocol):
     """What cinder.db.notices has."""
 
     def add(self, ctxt: context.RequestContext, values: dict[str, Any], /) -> None: ...
+    def dependents(self, ctxt: context.RequestContext, backup_id: str, /) -> int: ...
     def first(self, ctxt: context.RequestContext, most: int, /) -> list[dict[str, Any]]: ...
     def remove(self, ctxt: context.RequestContext, ids: Sequence[int], /) -> None: ...
     def lease(self, ctxt: context.RequestContext, holder: str, seconds: int, /) -> bool: ...
@@ -115,10 +116,18 @@ class Sender:
             for row in rows:
                 if time.monotonic() > end:
                     return  # the lease is extended before it ends
-                self._send(row)
+                self._send_one(row)
                 sent.append(row['id'])
         finally:
             self.store.remove(ctxt, sent)
+
+    def _send_one(self, row: dict[str, Any]) -> None:
+        try:
+            self._send(row)
+        except Exception as exc:
+            metrics.count('cinder_notifications_failed_total', type(exc).__name__)
+            raise
+        metrics.count('cinder_notifications_sent_total')
 
 
 def row_of(publisher: str, event: str, priority: str, payload: dict[str, Any],

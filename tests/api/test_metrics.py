@@ -53,6 +53,7 @@ def test_the_deployment_is_reported(served, database):
     assert found['cinder_service_state', *labels, ('state', 'up')] == 1
     assert found['cinder_service_state', *labels, ('state', 'down')] == 0
     assert found['cinder_database_up',] == 1
+    assert found['cinder_notifications_waiting',] == found['cinder_events_kept',] == 0
 
 
 def test_one_statement_for_a_scrape(served, statements):

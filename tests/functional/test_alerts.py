@@ -13,7 +13,7 @@ from cinder.api import deployment_metrics
 from cinder.api.middleware import measured as middleware
 from cinder.brick.ceph import calls
 from cinder.conf import CONF
-from cinder.db import deployment, services, session
+from cinder.db import deployment, models, services, session
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.operations import executor
@@ -190,6 +190,13 @@ def nobody_answers(world):
         client.Sender(lambda: (Client(), {})).call(world.ctxt, 'attach_volume')
 
 
+def notifications_are_not_sent(world):
+    with session.writer(world.ctxt) as conn:
+        conn.execute(models.Notice.__table__.insert().values(
+            message_id='m', event_type='e', publisher_id='p', priority='info', payload='{}',
+            created_at=session.in_seconds(-1800)))
+
+
 def look_at_the_storage_hangs(world):
     over = threading.Event()
 
@@ -286,6 +293,7 @@ FAULTS = {
     'CinderDatabaseErrors': (transactions_meet_deadlocks, SOON),
     'CinderMessagesLost': (broker_takes_no_message, SOON),
     'CinderMessagesUnanswered': (nobody_answers, SOON),
+    'CinderNotificationsWait': (notifications_are_not_sent, LATE),
     'CinderBackendUnseen': (look_at_the_storage_hangs, LATE),
     'CinderCommandsOverdue': (command_hangs, SOON),
     'CinderExportsFailing': (target_refuses, SOON),

@@ -10,6 +10,7 @@ from cinder.db import notices as store
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.rpc import base, notices, notifications
+from tests.fakes import measured
 
 LOGGER = 'oslo.messaging.notification'
 
@@ -50,12 +51,15 @@ def test_in_order_and_no_more(ctxt, sender, broker):
 
 
 @pytest.mark.parametrize('accepted', [0, 1, 4])
-def test_an_outage_loses_nothing(ctxt, sender, broker, accepted):
+def test_an_outage_loses_nothing(ctxt, sender, broker, tmp_path, accepted):
     ids = list('abcdef')
     add(ctxt, *ids)
     broker.accepts = accepted
-    with pytest.raises(ConnectionError):
-        sender.drain()
+    with measured.counted(tmp_path) as page:
+        with pytest.raises(ConnectionError):
+            sender.drain()
+        assert page.value('cinder_notifications_failed_total', error='ConnectionError') == 1
+        assert (page.value('cinder_notifications_sent_total') or 0) == accepted
     assert [row['message_id'] for row in store.first(ctxt, 9)] == ids[accepted:]
     add(ctxt, 'g')
     broker.accepts = 99
