@@ -70,30 +70,31 @@ def _moment(option: str, text: str | None, default: datetime.datetime) -> dateti
 def _send(ctxt: context.RequestContext, kind: str, begin: datetime.datetime,
           end: datetime.datetime, actions: bool) -> int:
     """Send the notifications of one kind; return how many resources existed."""
-    count = 0
-    for resource, deleted_at in usage.existing(ctxt, kind, begin, end):
+    count, at = 0, usage.now(ctxt)
+    for resource, deleted_at, more in usage.existing(ctxt, kind, begin, end):
         count += 1
-        _notify(ctxt, kind, 'exists', resource, begin, end)
+        more['at'] = at
+        _notify(ctxt, kind, 'exists', resource, begin, end, **more)
         if actions:
             if begin <= resource.created_at.replace(tzinfo=None) < end:
-                _notify_action(ctxt, kind, 'create', resource, resource.created_at)
+                _notify_action(ctxt, kind, 'create', resource, resource.created_at, **more)
             if deleted_at and deleted_at < end:
-                _notify_action(ctxt, kind, 'delete', resource, deleted_at)
+                _notify_action(ctxt, kind, 'delete', resource, deleted_at, **more)
     return count
 
 
 def _notify_action(ctxt: context.RequestContext, kind: str, action: str,
-                   resource: Any, when: datetime.datetime) -> None:
+                   resource: Any, when: datetime.datetime, **more: object) -> None:
     for phase in ('start', 'end'):
-        _notify(ctxt, kind, f'{action}.{phase}', resource, when, when)
+        _notify(ctxt, kind, f'{action}.{phase}', resource, when, when, **more)
 
 
 def _notify(ctxt: context.RequestContext, kind: str, event: str, resource: Any,
-            begin: datetime.datetime, end: datetime.datetime) -> None:
+            begin: datetime.datetime, end: datetime.datetime, **more: object) -> None:
     notifications.notify_now(
         ctxt, kind, f'{kind}.{event}', resource,
         audit_period_beginning=begin.replace(tzinfo=datetime.UTC),
-        audit_period_ending=end.replace(tzinfo=datetime.UTC))
+        audit_period_ending=end.replace(tzinfo=datetime.UTC), **more)
 
 
 if __name__ == '__main__':

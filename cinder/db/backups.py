@@ -86,6 +86,14 @@ def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[st
             _T.c.parent_id == backup_id, _T.c.deleted == sa.false()).limit(limit)).scalars())
 
 
+def count_dependents(ctxt: RequestContext, ids: Sequence[str]) -> dict[str, int]:
+    """Return how many backups depend on each of some backups, without those on which none does."""
+    with session.reader(ctxt) as conn:
+        return {ident: number for ident, number in conn.execute(
+            sa.select(_T.c.parent_id, sa.func.count()).where(
+                _T.c.parent_id.in_(ids), _T.c.deleted == sa.false()).group_by(_T.c.parent_id))}
+
+
 def existing(ctxt: RequestContext, ids: set[str]) -> set[str]:
     """Return which of some ids are those of backups."""
     with session.reader(ctxt) as conn:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder.context import RequestContext
-from cinder.db import models, session
+from cinder.db import backups, models, session
 
 _T = models.Notice.__table__
 _LEASE = models.NoticeLease.__table__
@@ -25,6 +25,11 @@ def add(ctxt: RequestContext, values: Mapping[str, Any]) -> None:
     """Insert a notification, in the open transaction of the context or in one of its own."""
     with session.writer(ctxt) as conn:
         conn.execute(_INSERT, values)
+
+
+def dependents(ctxt: RequestContext, backup_id: str) -> int:
+    """Return how many backups depend on a backup, which notifications of it have."""
+    return backups.count_dependents(ctxt, [backup_id]).get(backup_id, 0)
 
 
 def first(ctxt: RequestContext, most: int) -> list[dict[str, Any]]:

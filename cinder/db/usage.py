@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from cinder import objects
 from cinder.context import RequestContext
-from cinder.db import models, pairs, session
+from cinder.db import backups, models, pairs, session
 
 # Rows that are read with one statement.
 BATCH = 500
@@ -33,8 +33,10 @@ def now(ctxt: RequestContext) -> datetime.datetime:
 
 
 def existing(ctxt: RequestContext, kind: str, begin: datetime.datetime,
-             end: datetime.datetime) -> Iterator[tuple[Any, datetime.datetime | None]]:
-    """Yield the resources that existed in a period, and when each was deleted.
+             end: datetime.datetime,
+             ) -> Iterator[tuple[Any, datetime.datetime | None, dict[str, object]]]:
+    """Yield the resources that existed in a period, when each was deleted, and what else its
+    notification has.
 
     :param kind: one of KINDS
     :param begin: naive UTC, as `end`, which is not included
@@ -51,10 +53,18 @@ def existing(ctxt: RequestContext, kind: str, begin: datetime.datetime,
             rows = conn.execute(sa.select(*table.c).where(*where, table.c.id > last).order_by(
                 table.c.id).limit(BATCH)).mappings().all()
             found = _with_details(conn, kind, [made.from_row(row) for row in rows])
-        yield from zip(found, (row['deleted_at'] for row in rows), strict=True)
+            more = _more(ctxt, kind, [each.id for each in found])
+        yield from zip(found, (row['deleted_at'] for row in rows), more, strict=True)
         if len(rows) < BATCH:
             return
         last = rows[-1]['id']
+
+
+def _more(ctxt: RequestContext, kind: str, ids: list[str]) -> list[dict[str, object]]:
+    if kind != 'backup' or not ids:
+        return [{} for _ident in ids]
+    counts = backups.count_dependents(ctxt, ids)
+    return [{'num_dependents': counts.get(ident, 0)} for ident in ids]
 
 
 def _with_details(conn: sa.Connection, kind: str, found: list[Any]) -> list[Any]:

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import functools
 import logging
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from cinder.rpc import base, notices
 
 LOG = logging.getLogger(__name__)
 GROUP = 'oslo_messaging_notifications'
+# Of message ids of audits.
+_AUDITS = uuid.UUID('6c1d4a36-4f0c-4a3e-9d55-0a6f8f3f0f5e')
 # Verb of the journal -> event type, where they differ; None: no notification.
 EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
           'group.copy': 'group.create', 'trash.purge': None}
@@ -50,7 +53,7 @@ FIELDS = {
                'volume_id': 'volume_id', 'size': 'size', 'snapshot_id': 'snapshot_id',
                'availability_zone': 'availability_zone', 'service': 'service',
                'service_metadata': 'service_metadata', 'fail_reason': 'fail_reason',
-               'parent_id': 'parent_id'},
+               'parent_id': 'parent_id', 'num_dependent_backups': 'num_dependents'},
     'group': {**_COMMON, 'group_id': 'id', 'name': 'name', 'group_type': 'group_type_id',
               'availability_zone': 'availability_zone'},
     'group_snapshot': {**_COMMON, 'group_snapshot_id': 'id', 'name': 'name',
@@ -204,24 +207,33 @@ def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.Cinder
     _require_transaction(ctxt, event, alone)
     if _notifier() is None or ctxt.rehearsal is not None:
         return
+    store = base.notice_store()
+    if kind == 'backup' and store is not None:
+        changed['num_dependents'] = store.dependents(ctxt, str(resource.get('id')))
     _put(ctxt, publisher or f'{kind}.{_host(resource)}', event,
          'error' if publisher or event.endswith('.error') else 'info',
          make_payload(kind, resource, **changed))
 
 
 def notify_now(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
-               **changed: object) -> None:
-    """Send a notification like notify(), and wait until it is sent; for commands.
+               at: datetime.datetime, **changed: object) -> None:
+    """Send a notification of an audit period, and wait until it is sent; for commands.
 
+    The message id follows from event, resource and period, so a command that was killed and is
+    repeated sends nothing that a consumer has to count twice.
+
+    :param at: time of the message.
     :raises Exception: the error of the driver, if it cannot be sent
     """
     notifier = _notifier()
     if notifier is not None:
-        del notifier.failures[:]
-        notifier.prepare(publisher_id=f'{kind}.{_host(resource)}').info(
-            ctxt, event, make_payload(kind, resource, **changed))
-        if notifier.failures:
-            raise notifier.failures[0]
+        payload = make_payload(kind, resource, **changed)
+        period = (payload['audit_period_beginning'], payload['audit_period_ending'])
+        _send({**notices.row_of(f'{kind}.{_host(resource)}', event, 'info', payload,
+                                notifier._serializer.serialize_context(ctxt)),
+               'created_at': at,
+               'message_id': str(uuid.uuid5(_AUDITS, ' '.join(
+                   (event, str(resource.get('id')), *period))))})
 
 
 def notify_capacity(ctxt: RequestContext, kind: str, usage: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the usage audit sends, and about what."""
+import contextlib
 import datetime
 
 import pytest
@@ -65,6 +66,70 @@ def test_what_existed_is_sent(ctxt, world, sent):
     (END, END + datetime.timedelta(days=1), 1)])
 def test_the_bounds_of_the_period(begin, end, count, ctxt, world, sent):
     assert audit._send(ctxt, 'volume', begin, end, False) == count
+
+
+SECOND = datetime.timedelta(seconds=1)
+
+
+@pytest.mark.parametrize('kind', usage.KINDS)
+@pytest.mark.parametrize(('created', 'deleted', 'count'), [
+    (BEFORE, None, 1), (BEGIN, None, 1), (END - SECOND, None, 1), (END, None, 0),
+    (BEFORE, BEGIN - SECOND, 0), (BEFORE, BEGIN, 1), (INSIDE, INSIDE, 1), (BEFORE, END, 1)])
+def test_every_kind_at_the_bounds(ctxt, database, sent, set_time, make, kind, created, deleted,
+                                  count):
+    """What exists at a moment of the period is in it, and what was created at its end in the next
+    one; so two periods, one after the other, leave nothing out."""
+    ident = make(kind, deleted)
+    set_time(f'{kind}s', ident, created_at=created, **({'deleted_at': deleted} if deleted else {}))
+    assert audit._send(ctxt, kind, BEGIN, END, True) == count
+    events = [event for event, _payload in sent]
+    wanted = [f'{kind}.exists'] * count
+    for verb, when in (('create', created), ('delete', deleted)):
+        # Each action is in one period.
+        if when and BEGIN <= when < END:
+            wanted += [f'{kind}.{verb}.start', f'{kind}.{verb}.end']
+    assert events == wanted
+
+
+@pytest.fixture
+def make(ctxt, database):
+    """(kind, deleted) -> id of a resource, without others of its kind."""
+    def make(kind, deleted):
+        common = {'project_id': 'p', 'user_id': 'u', 'status': 'available'}
+        module = {'volume': volumes, 'snapshot': snapshots, 'backup': backups}[kind]
+        values = {'volume': {'size': 1, 'host': 'h@b#p'}, 'backup': {'size': 1, 'host': 'h'},
+                  'snapshot': {'volume_size': 1}}[kind]
+        if kind != 'volume':
+            values['volume_id'] = volumes.create(ctxt, {**common, 'size': 1}).id
+        made = module.create(ctxt, {**common, **values})
+        if deleted:
+            module.destroy(ctxt, made.id)
+        return made.id
+    return make
+
+
+@pytest.mark.parametrize('sent_before', range(5))
+def test_an_audit_that_is_repeated_says_the_same(ctxt, world, told, monkeypatch, sent_before):
+    """A killed one has sent some. The repetition sends them again, with the same message ids; an
+    audit of another period does not."""
+    def send(most, until=END):
+        sent = []
+
+        def keep(row):
+            if len(sent) == most:
+                raise KeyboardInterrupt  # killed
+            sent.append((row['message_id'], row['event_type'], row['payload']))
+        monkeypatch.setattr(notifications, '_send', keep)
+        with contextlib.suppress(KeyboardInterrupt):
+            for kind in usage.KINDS:
+                audit._send(ctxt, kind, BEGIN, until, True)
+        return sent
+    first, second = send(sent_before), send(99)
+    assert len(first) == sent_before and first == second[:sent_before]
+    assert len({ident for ident, *_rest in second}) == len(second) > 5
+    later = {event[1]: event[0] for event in send(99, END + SECOND)}
+    assert later['backup.exists'] not in {ident for ident, *_rest in second}
+    assert later['backup.create.end'] in {ident for ident, *_rest in second}
 
 
 def test_actions_are_sent_if_asked(ctxt, world, sent):

@@ -13,6 +13,7 @@ from cinder.db import volumes as volumes_db
 from cinder.rpc import notifications
 from cinder.scheduler.manager import SchedulerManager
 from tests.fakes import scheduler as fakes
+from tests.unit.rpc import test_consumers
 from tests.unit.scheduler.conftest import tell, wanted
 
 pytestmark = pytest.mark.usefixtures('database')
@@ -86,6 +87,9 @@ def _all_messages(ctxt):
 def test_capacity_of_a_report_is_notified(manager, ctxt, monkeypatch):
     sent = []
     monkeypatch.setattr(notifications, 'notify_capacity',
-                        lambda _ctxt, kind, usage: sent.append((kind, usage['name_to_id'])))
+                        lambda _ctxt, kind, usage: sent.append((kind, usage)))
     manager.notify_service_capabilities(ctxt, 'n1@lvm', fakes.report(), '2030-01-01T00:00:00')
-    assert sent == [('pool', 'n1@lvm#lvm'), ('backend', 'n1@lvm')]
+    assert [(kind, usage['name_to_id']) for kind, usage in sent] == [
+        ('pool', 'n1@lvm#lvm'), ('backend', 'n1@lvm')]
+    for kind, usage in sent:
+        test_consumers.check(f'capacity.{kind}', usage)
