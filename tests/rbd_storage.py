@@ -2,6 +2,8 @@
 """RBDDriver with a way to the bytes of its images, for the contract of drivers: on a real cluster
 in the functional tests, on tests/fakes/librbd.py in those of units."""
 
+import time
+
 from cinder.brick.ceph import errors
 from cinder.conf import rbd as options_of_rbd
 from cinder.volume.drivers import rbd
@@ -98,7 +100,10 @@ def _clear(pool):
     for each in list(pool.rbd('trash_list')):
         pool.rbd('trash_restore', each['id'], f'restored-{each["id"]}')
     names = [each['name'] for each in pool.rbd('list2')]
-    for _attempt in range(10):
+    for attempt in range(50):
+        if attempt > 10:
+            # A client that was killed has an image open for a while.
+            time.sleep(1)
         for name in names:
             try:
                 with pool.image(name) as image:

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from tests.functional import ceph, scenarios
+from tests.functional import ceph
+from tests.functional.ceph_scenarios import SCENARIOS
 from tests.functional.oracle import Oracle
 from tests.functional.processes import wait_until
 
@@ -19,7 +20,7 @@ FULL = bool(os.environ.get('CEPH_FULL'))
 # Seconds that a daemon is away: longer than a client of the tests waits for an answer. No request
 # waits for the manager.
 AWAY, AWAY_BRIEFLY = 7, 1
-CASES = [(daemon, name) for daemon in ('osd.0', 'mon.a', 'mgr.x', 'slow') for name in scenarios.ALL]
+CASES = [(daemon, name) for daemon in ('osd.0', 'mon.a', 'mgr.x', 'slow') for name in SCENARIOS]
 SHORT = [('osd.0', 'clone'), ('mon.a', 'snapshot-create'), ('mgr.x', 'delete'), ('slow', 'extend')]
 
 
@@ -55,7 +56,7 @@ def prepared(suite, name, seconds=90):
     while that there is no space."""
     deadline = time.monotonic() + seconds
     while True:
-        scenario = scenarios.ALL[name][0](suite.client())
+        scenario = SCENARIOS[name](suite.client())
         try:
             scenario.prepare()
             return scenario
@@ -78,8 +79,9 @@ def done(scenario, seconds=90):
                 raise
 
 
-def test_clients_on_the_blocklist_connect_anew(ceph_suite, ceph_cluster):
-    scenario = prepared(ceph_suite, 'clone')
+@pytest.mark.parametrize('name', SCENARIOS if FULL else ['clone'])
+def test_clients_on_the_blocklist_connect_anew(ceph_suite, ceph_cluster, name):
+    scenario = prepared(ceph_suite, name)
     asked = subprocess.run(
         ['ceph', 'daemon', str(ceph_cluster.folder / 'run' / 'mon.a.asok'), 'sessions'],
         capture_output=True, text=True, check=True)
@@ -93,16 +95,18 @@ def test_clients_on_the_blocklist_connect_anew(ceph_suite, ceph_cluster):
     Oracle(ceph_suite).check(60)
 
 
-def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_cluster):
-    """The quota is reached. What is there is not harmed and can be deleted, and later everything
-    works again."""
+@pytest.mark.parametrize('fill', ['quota', 'cluster'] if FULL else ['quota'])
+def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_cluster, fill):
+    """Its quota is reached, or the cluster is full. What is there is not harmed and can be deleted,
+    and later everything works again."""
+    fill = {'quota': quota, 'cluster': crowd}[fill]
     client = ceph_suite.client()
     kept, gone = prepared(ceph_suite, 'extend'), prepared(ceph_suite, 'snapshot-delete')
     # The trash of a pool begins with the first deletion; there is no space for it later.
     first = client.ready_volume(1)
     client.delete(f'volumes/{first["id"]}', expect=202)
     client.wait_gone('volume', first['id'])
-    quota(ceph_cluster, ceph_suite.pool, 1)
+    fill(ceph_cluster, ceph_suite.pool, True)
     try:
         wait_until(lambda: 'full' in flags(ceph_cluster, ceph_suite.pool), 30, 'a full pool')
         snapshot = client.create_snapshot(kept.target['id'])
@@ -116,7 +120,7 @@ def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_
         assert f'volume-{gone.target["volume_id"]}' not in ceph_suite.stored()
         assert 'full' in flags(ceph_cluster, ceph_suite.pool)
     finally:
-        quota(ceph_cluster, ceph_suite.pool, 0)
+        fill(ceph_cluster, ceph_suite.pool, False)
     wait_until(lambda: 'full' not in flags(ceph_cluster, ceph_suite.pool), 30, 'an empty pool')
     messages = client.get('messages')['messages']
     told = {each['resource_uuid']: each['user_message'] for each in messages}
@@ -129,9 +133,16 @@ def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_
     Oracle(ceph_suite).check(60)
 
 
-def quota(cluster, pool, objects):
+def quota(cluster, pool, reached):
     cluster.ask({'prefix': 'osd pool set-quota', 'pool': pool, 'field': 'max_objects',
-                 'val': str(objects)})
+                 'val': str(int(reached))})
+
+
+def crowd(cluster, _pool, full):
+    """Regard the OSD as full with what it has."""
+    ratios = ('nearfull', 0.85), ('backfillfull', 0.9), ('full', 0.95)
+    cluster.ask(*({'prefix': f'osd set-{name}-ratio', 'ratio': ratio / 1e6 if full else ratio}
+                  for name, ratio in ratios))
 
 
 def flags(cluster, pool):

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from tests.functional import scenarios
+from tests.functional.ceph_scenarios import MORE, SCENARIOS
 from tests.functional.client import CUT_OFF
 from tests.functional.oracle import Oracle
 from tests.functional.suite import fault_names
@@ -23,13 +24,17 @@ CASES = [(name, point) for name, (_scenario, verb) in scenarios.ALL.items()
                                              for when in ('before', 'after')))]
 SHORT = [(name, point) for name, point in CASES
          if point.startswith('ceph:') and point.endswith('after')]
+OTHERS = [(name, f'ceph:{call}:{when}') for name, (_scenario, made) in MORE.items()
+          for call in made for when in ('before', 'after')]
+CASES += OTHERS
+SHORT += [each for each in OTHERS if each[1] == 'ceph:Group.create_snap:after']
 
 
 @pytest.mark.parametrize(('name', 'point'), CASES if os.environ.get('CEPH_FULL') else SHORT,
                          ids=lambda value: value)
 def test_killed_at(ceph_suite, name, point):
     client = ceph_suite.client()
-    scenario = scenarios.ALL[name][0](client)
+    scenario = SCENARIOS[name](client)
     scenario.prepare()
     with ceph_suite.killed_at(point), contextlib.suppress(*CUT_OFF):
         scenario.request()

@@ -20,6 +20,7 @@ _ERRORS: dict[type[errors.CephError], type[exception.BackupStoreError]] = {
     errors.CannotConnect: exception.BackupStoreUnavailable,
     # A process that was killed with an image open has it for half a minute more.
     errors.Busy: exception.BackupStoreUnavailable,
+    errors.Locked: exception.BackupStoreUnavailable,
     errors.Full: exception.BackupStoreFull,
     errors.Denied: exception.BackupStoreRefused}
 

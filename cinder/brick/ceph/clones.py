@@ -55,7 +55,12 @@ def clone_image(pool: Pool, /, name: str, passing: str, child: str, size: int, o
     :param passing: name of that snapshot, which belongs to this clone alone
     """
     images.create_snapshot(pool, name, passing)
-    clone(pool, name, passing, child, size, order, **layout)
+    try:
+        clone(pool, name, passing, child, size, order, **layout)
+    except errors.NotFound:
+        # What an attempt that was killed has asked for last is its removal, which came only now.
+        images.create_snapshot(pool, name, passing)
+        clone(pool, name, passing, child, size, order, **layout)
     images.remove_snapshot(pool, name, passing)
 
 

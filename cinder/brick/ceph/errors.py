@@ -43,6 +43,11 @@ class Busy(CephError):
     """The image or snapshot is in use."""
 
 
+class Locked(CephError):
+    """Another client has the lock of the image, or had it when it was killed; or the image is a
+    copy that follows another one."""
+
+
 class HasSnapshots(CephError):
     """An image with snapshots cannot be removed."""
 
@@ -73,7 +78,7 @@ class Invalid(CephError):
 
 
 _BY_NUMBER: dict[int, type[CephError]] = {
-    errno.ENOENT: NotFound, errno.EEXIST: Exists, errno.EBUSY: Busy,
+    errno.ENOENT: NotFound, errno.EEXIST: Exists, errno.EBUSY: Busy, errno.EROFS: Locked,
     errno.ENOTEMPTY: HasSnapshots, errno.ETIMEDOUT: TimedOut, errno.ESHUTDOWN: ConnectionLost,
     errno.ENOTCONN: ConnectionLost, errno.ENOSPC: Full, errno.EDQUOT: Full, errno.EPERM: Denied,
     errno.EACCES: Denied, errno.EOPNOTSUPP: Unsupported, errno.ENOSYS: Unsupported,

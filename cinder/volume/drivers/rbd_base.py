@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 from cinder import exception
-from cinder.brick.ceph import cluster, errors
+from cinder.brick.ceph import cluster, errors, trash
 from cinder.brick.ceph.pool import Pool
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor
@@ -38,11 +38,21 @@ def translated(method: Callable[P, R]) -> Callable[P, R]:
             return method(*args, **kwargs)
         except (errors.TimedOut, errors.ConnectionLost, errors.Unreachable) as exc:
             raise exception.BackendUnresponsive(data=f'{method.__name__}: {exc}') from exc
+        except (errors.Busy, errors.Locked) as exc:
+            # Perhaps by a process that was killed.
+            raise exception.VolumeIsBusy(
+                volume_name=_named(args), reason=f'{method.__name__}: {exc}',
+                passes_within=trash.WATCH_TIMEOUT) from exc
         except errors.Full as exc:
             raise exception.InsufficientFreeSpace(data=f'{method.__name__}: {exc}') from exc
         except errors.CephError as exc:
             raise exception.VolumeBackendAPIException(data=f'{method.__name__}: {exc}') from exc
     return wrapper
+
+
+def _named(args: tuple[object, ...]) -> str:
+    """Return the name of the first volume or snapshot among arguments."""
+    return next((str(each.name) for each in args if hasattr(each, 'name')), '-')
 
 
 def typed(method: Callable[P, R]) -> Callable[P, R]:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cinder import exception
-from cinder.brick.ceph import bindings, calls, cluster
+from cinder.brick.ceph import bindings, calls, cluster, trash
 from cinder.volume.drivers import rbd, rbd_report
 from tests import rbd_operation, rbd_storage
 from tests.fakes import librbd, volumes
@@ -83,6 +83,7 @@ def test_an_operation_whose_call_times_out_is_repeated(storage, ceph, name, call
     (errno.ETIMEDOUT, exception.BackendUnresponsive),
     (errno.EDQUOT, exception.InsufficientFreeSpace),
     (errno.ENOSPC, exception.InsufficientFreeSpace),
+    (errno.EBUSY, exception.VolumeIsBusy), (errno.EROFS, exception.VolumeIsBusy),
     (errno.EPERM, exception.VolumeBackendAPIException),
     (errno.EIO, exception.VolumeBackendAPIException)])
 def test_errors_of_ceph_are_those_of_a_back_end(storage, ceph, number, error):
@@ -90,6 +91,30 @@ def test_errors_of_ceph_are_those_of_a_back_end(storage, ceph, number, error):
     with pytest.raises(error, match='create_volume: RBD.create: .errno') as failed:
         storage.volume()
     assert type(failed.value) is error
+
+
+@pytest.mark.parametrize(('name', 'call', 'number'), [
+    ('clone_volume', 'RBD.remove', errno.EBUSY), ('from_snapshot', 'RBD.remove', errno.EBUSY),
+    ('revert', 'Image.rollback_to_snap', errno.EROFS)])
+def test_what_a_killed_process_has_open_is_waited_for(storage, ceph, name, call, number):
+    """The repetition removes a part of a clone, or needs the lock of the image."""
+    operation = Operation(storage).prepare()
+    if call == 'RBD.remove':
+        storage.driver.run(lambda pool: pool.rbd('create', operation.new.name, 2 ** 30, 22))
+    ceph.faults[call] = number, False
+    with pytest.raises(exception.VolumeIsBusy) as failed:
+        getattr(operation, name)()
+    assert failed.value.kwargs['passes_within'] == trash.WATCH_TIMEOUT
+    getattr(operation, name)()
+    assert operation.state() == EXPECTED[name]
+
+
+def test_a_passing_snapshot_that_is_removed_late_is_made_again(storage, ceph):
+    """A process was killed when the cluster had its request, and had not carried it out yet."""
+    operation = Operation(storage).prepare()
+    ceph.faults['RBD.clone'] = errno.ENOENT, False
+    operation.clone_volume()
+    assert operation.state() == EXPECTED['clone_volume']
 
 
 @pytest.mark.parametrize(('name', 'call'), [
