@@ -25,7 +25,7 @@ from tools.bench.turns import in_turns
 GIB, ROUNDS, SINGLE = 2**30, 7, 15
 STORM, IN_FLIGHT = 200, 16
 # Seconds between two looks of a client at what it waits for.
-PAUSE, STORM_PAUSE = 0.005, 0.05
+PAUSE, STORM_PAUSE = 0.02, 0.05
 # What a request may take beside the bare call.
 FIXED_MS, FACTOR = 60, 1.5
 # Calls to librados and librbd that an operation may make, with the opening of images.
