@@ -140,6 +140,16 @@ def last_decision(ctxt: RequestContext, resource_id: str) -> objects.Operation |
     return next((each for each in found if DECISION in (each.arguments or {})), None)
 
 
+def last_of(ctxt: RequestContext, resource_id: str,
+            verbs: Collection[str]) -> objects.Operation | None:
+    """Return the last operation of a resource with one of the verbs; None: none is left."""
+    with session.reader(ctxt) as conn:
+        row = conn.execute(operations.SELECT.where(
+            _T.c.resource_id == resource_id, _T.c.verb.in_(verbs),
+        ).order_by(_T.c.created_at.desc()).limit(1)).mappings().first()
+    return None if row is None else operations.from_row(row)
+
+
 def purge_finished(ctxt: RequestContext, seconds: int, limit: int = 1000) -> int:
     """Delete finished operations older than `seconds`; return their number."""
     with session.writer(ctxt) as conn:

@@ -188,6 +188,19 @@ def test_images_on_encrypted_types(api, create, bus, service, key_manager):
     assert 'is not in the key manager' in create(locked, volume_type='secret').fault(400)
 
 
+def test_dm_crypt_without_a_header_is_for_volumes_without_an_image(api, create, bus, service,
+                                                                    key_manager):
+    """The request is refused, not the work on it."""
+    made = api.post('/types', {'volume_type': {'name': 'bare'}}).json['volume_type']
+    assert api.post(f'/types/{made["id"]}/encryption', {'encryption': {
+        'provider': 'plain', 'control_location': 'front-end'}}).status == 200
+    answer = create(service.add(), volume_type='bare')
+    assert "with the provider 'plain', only hosts can encrypt" in answer.fault(400)
+    assert not key_manager.kept and api.get('/volumes').json['volumes'] == []
+    body = {'size': 1, 'volume_type': 'bare'}
+    assert api.post('/volumes', {'volume': body}).json['volume']['encrypted']
+
+
 def test_an_image_service_that_is_away(create, bus, service, nobody):
     service.troubles = ['silence'] * 9
     answer = create(nobody)

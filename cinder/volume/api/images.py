@@ -6,11 +6,11 @@ from typing import Any
 
 from oslo_utils import excutils, uuidutils
 
-from cinder import exception, fault_points, host_names, objects
+from cinder import exception, fault_points, host_names, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
+from cinder.db import journal, session
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -99,6 +99,15 @@ def _header_bytes(volume_type: objects.VolumeType) -> int:
             reason=_('no image can be written to volumes of the encrypted type %(name)s: '
                      '%(reason)s') % {'name': volume_type.name, 'reason': exc}) from exc
     return wanted.header_bytes if wanted else 0
+
+
+def is_unverified(ctxt: RequestContext, volume: objects.Volume) -> bool:
+    """Return whether the transfer of an image to a new volume was stopped after its begin, or goes
+    on: what it has written was not verified, and was not overwritten as after a failure."""
+    last = journal.last_of(ctxt, volume.id, ('volume.download', 'volume.reimage'))
+    return (last is not None and last.verb == 'volume.download' and last.attempt > 0
+            and (last.finished_at is None
+                 or last.error in (operations.SUPERSEDED, exception.OperationCancelled.message)))
 
 
 def arguments_of(ctxt: RequestContext, image: dict[str, Any]) -> dict[str, object]:

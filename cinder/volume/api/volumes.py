@@ -374,6 +374,11 @@ def reset_status(ctxt: RequestContext, volume: objects.Volume, status: str | Non
             reason=f'volume {volume.id} has no attachment, so it cannot become in-use')
     if status == 'deleting' or (status and status not in states.RESETTABLE):
         raise exception.InvalidVolume(reason=f"a status cannot be reset to '{status}'")
+    if status and not status.startswith('error') and images.is_unverified(ctxt, volume):
+        raise exception.InvalidVolume(
+            reason=f'the transfer of an image to volume {volume.id} was stopped, so its data is '
+                   'incomplete and not verified; delete the volume, or write an image to it '
+                   '(os-reimage)')
     values = {'status': status, 'attach_status': attach_status}
     values = {key: value for key, value in values.items() if value}
     if migration_status:

@@ -255,6 +255,37 @@ def test_an_interrupted_stream_starts_on_a_clean_volume(service, transfers, monk
 
 
 # ------------------------------------------------------------------------------------- cancelled
+def test_unverified_data_cannot_be_made_available(ctxt, service, transfers, monkeypatch):
+    """A user cancels the transfer while data is on the volume, and an administrator resets the
+    status of the volume."""
+    made = transfers.accept(service.add(DATA))
+    volume = volumes_db.get(ctxt, made)
+    volumes_api.reset_status(ctxt, volume, status='downloading')  # nothing is there yet
+
+    def chunks():
+        yield DATA
+        operations.cancel(ctxt, transfers.operation(made).id)
+        while True:
+            yield b'x'
+    monkeypatch.setattr(glance.Images, 'download', lambda *_args: chunks())
+    transfers.run(made)
+    assert volumes_db.get(ctxt, made).status == 'error'
+    for status in ('available', 'in-use', 'maintenance', 'reserved'):
+        with pytest.raises(exception.InvalidVolume):
+            volumes_api.reset_status(ctxt, volume, status=status)
+    with pytest.raises(exception.InvalidVolume, match='incomplete and not verified'):
+        volumes_api.reset_status(ctxt, volume, status='available')
+    volumes_api.reset_status(ctxt, volume, status='error')
+
+
+def test_what_failed_was_overwritten_and_can_be_made_available(ctxt, service, transfers):
+    made = transfers.accept(service.add(DATA, checksum='0' * 32, os_hash_value=None))
+    transfers.run(made)
+    assert volumes_db.get(ctxt, made).status == 'error'
+    assert transfers.content(made) == bytes(len(DATA))
+    volumes_api.reset_status(ctxt, volumes_db.get(ctxt, made), status='available')
+
+
 def _fetching(transfers, ident, monkeypatch):
     def chunks():
         yield DATA
