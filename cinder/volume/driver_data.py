@@ -67,13 +67,14 @@ class KeepsTrash(abc.ABC):
         a success, and so is one that does not exist at all.
 
         :raises VolumeIsBusy: the volume is in use
+        :raises InsufficientFreeSpace: the storage is too full to keep it; it can be deleted
         """
 
     @abc.abstractmethod
     def restore_trashed_volume(self, volume: Volume) -> None:
         """Give a volume its own name back; one that has it already is a success.
 
-        :raises VolumeDriverException: the storage has it under neither name
+        :raises VolumeBackendAPIException: the storage has it under neither name
         """
 
     @abc.abstractmethod
@@ -81,7 +82,8 @@ class KeepsTrash(abc.ABC):
         """Remove a volume from the trash for ever; one that is not there is a success. A volume
         under its own name is never removed.
 
-        :raises VolumeIsBusy: it has to stay, because others depend on it
+        :raises VolumeIsBusy: it has to stay, because others depend on it, such as its snapshots in
+            the trash
         """
 
     @abc.abstractmethod

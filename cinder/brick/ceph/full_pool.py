@@ -52,8 +52,8 @@ class Libraries:
         self._rados.rados_shutdown(self._cluster)
 
     def on_pool(self, method: str, name: str, *args: Any) -> None:
-        """Call a method of RBD that removes something: remove, trash_move, trash_remove or
-        rename."""
+        """Call a method of RBD that removes something: remove, trash_move or trash_remove; or
+        rename, which fails at once then, because it creates an object."""
         kinds = {'trash_move': ctypes.c_uint64, 'trash_remove': ctypes.c_bool,
                  'rename': str.encode}
         rest = [kinds[method](*args)] if method in kinds else []
@@ -86,7 +86,8 @@ def checked(what: str, function: Callable[..., int], *args: Any) -> None:
 
 
 class FreeingPool(Pool):
-    """A pool whose images and snapshots can be removed and renamed although it is full."""
+    """A pool whose images can be removed, and its snapshots removed and renamed, although it is
+    full."""
 
     def __init__(self, pool: Pool, libraries: Libraries) -> None:
         super().__init__(pool.connection, pool.name, pool.ioctx)

@@ -44,7 +44,7 @@ class KeepsDeleted(rbd_replication.Replication, driver.KeepsTrash):
     @typed
     def restore_trashed_volume(self, volume: Volume) -> None:
         """Rename the image, and mirror it as it was mirrored."""
-        self.run(renames.rename, kept(volume.name), volume.name)
+        self.run_freeing(renames.rename, kept(volume.name), volume.name)
         if volume.replication_status in states.REPLICATED and self.replicates:
             data = rbd_sites.stored(volume)
             self.mirror(volume.name, rbd_sites.Mirror(
@@ -63,8 +63,8 @@ class KeepsDeleted(rbd_replication.Replication, driver.KeepsTrash):
 
     @typed
     def restore_trashed_snapshot(self, snapshot: Snapshot) -> None:
-        self.run(renames.rename_snapshot, snapshot.volume.name, kept(snapshot.name),
-                 snapshot.name, kept(snapshot.volume.name))
+        self.run_freeing(renames.rename_snapshot, snapshot.volume.name, kept(snapshot.name),
+                         snapshot.name, kept(snapshot.volume.name))
 
     @typed
     def purge_trashed_snapshot(self, snapshot: Snapshot) -> None:

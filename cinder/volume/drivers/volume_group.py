@@ -91,7 +91,8 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     def _thick_copies(self) -> frozenset[str]:
         clears = self.configuration.volume_clear != 'none'
         return frozenset(('volume.clone', 'volume.revert', *(
-            ('volume.delete', 'snapshot.delete', 'group.delete', 'group_snapshot.delete')
+            ('volume.delete', 'snapshot.delete', 'group.delete', 'group_snapshot.delete',
+             'trash.purge')
             if clears else ())))
 
     def _open(self, kind: Callable[..., Group], **options: object) -> Group:
