@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which suites tools/test runs, and how it shows several at once."""
+"""Which suites tools/test runs, and how it shows several at once; that this is at once:
+tests/functional/test_progress.py."""
 import concurrent.futures
 import importlib.machinery
 import importlib.util
@@ -46,45 +47,6 @@ def test_a_part_is_shown_by_line_and_its_end_whole(program, capsys, status, expe
     assert program.Part('unit', [sys.executable, '-c', code]).run() == expected
     assert capsys.readouterr().out.splitlines()[1:] == [
         'unit  === test session starts ===', 'unit  ...', '==== unit', '=== FAILURES ===', '1', '2']
-
-
-TESTS = """
-import pathlib, time
-import pytest
-
-@pytest.mark.parametrize('number', range(3))
-def test_waits_until_it_was_seen(number):
-    seen = pathlib.Path(__file__).with_name(f'seen-{number}')
-    for _ in range(3000):
-        if seen.exists():
-            break
-        time.sleep(0.01)
-    assert number != 1, 'one is wrong'
-"""
-
-
-def test_progress_is_seen_at_once(program, monkeypatch, tmp_path):
-    """Also in a pipe: each test here waits until the result of the one before it was shown."""
-    (tmp_path / 'test_slow.py').write_text(TESTS)
-    (tmp_path / 'seen-0').touch()
-    shown = []
-
-    def say(text):
-        shown.append(text)
-        for number in range(2):
-            if f'[{number}] ' in text:
-                (tmp_path / f'seen-{number + 1}').touch()
-    monkeypatch.setattr(program.environment, 'say', say)
-    part = program.Part('slow', [
-        sys.executable, '-m', 'pytest', '-c', str(program.ROOT / 'pyproject.toml'), '--timeout=20',
-        '-p', 'tests.failures', '-p', 'no:cacheprovider', '-v', str(tmp_path)])
-    assert part.run() == 1
-    lines = [line.split(']')[0] + '] ' + line.split()[2] for line in shown
-             if '::test_waits' in line and line.startswith('slow') and '%' in line]
-    assert [line.split('until_it_was_seen')[1] for line in lines] == [
-        '[0] PASSED', '[1] FAILED', '[2] PASSED']
-    before_the_end = '\n'.join(shown[:-1])
-    assert 'AssertionError: one is wrong' in before_the_end
 
 
 def test_a_part_with_too_many_failures_stops_the_other(program, capsys):
