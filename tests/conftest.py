@@ -78,6 +78,15 @@ def made_rows():
     return {}
 
 
+@pytest.fixture(scope='session')
+def made_world_ids():
+    """Ids of the world of tests/api/conftest.py, once it was made.
+
+    Here, because each folder that imports a fixture has another one of it.
+    """
+    return {}
+
+
 @pytest.fixture
 def database(request, only_database, made_rows, monkeypatch):
     """All tables, with nothing but the type __DEFAULT__ in them; gives cinder.db.session.

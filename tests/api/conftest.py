@@ -73,12 +73,6 @@ def snapshot(volume):
     return fake_daemons.snapshot(PROJECT, volume['id'], name='snap', metadata={'k': 'v'})
 
 
-@pytest.fixture(scope='session')
-def made_world_ids():
-    """Ids of the world, once it was made."""
-    return {}
-
-
 @pytest.fixture
 def image_service(monkeypatch):
     """A fakes.image_service.ImageService that answers."""

@@ -17,7 +17,6 @@ from tests.api.conftest import (  # noqa: F401
     bus,
     daemons,
     image_service,
-    made_world_ids,
     world,
 )
 from tests.fakes.daemons import ADMIN

@@ -7,7 +7,6 @@ from tests.api.conftest import (  # noqa: F401
     bus,
     daemons,
     image_service,
-    made_world_ids,
     world,
 )
 from tests.unit.volume.conftest import _hurry, conf, folder, manager, sent  # noqa: F401
