@@ -24,6 +24,7 @@ from cinder.cmd import (
     quota_recount,
     scheduler_commands,
     service_commands,
+    trash_commands,
     volume_commands,
     volume_doctor,
 )
@@ -129,6 +130,10 @@ COMMANDS = (
         ('--pool', {'help': "only of this pool 'host@backend#pool'"}), _JSON)),
     Command('image-cache', 'evict', image_cache_commands.evict, (
         ('image_id', {}), ('--pool', {'help': 'only from this pool; default: all'}))),
+    Command('trash', 'list', trash_commands.show, (
+        *_PROJECT, ('--host', {'help': "only of this back end 'host@backend', or pool of it"}),
+        _JSON)),
+    Command('trash', 'purge', trash_commands.purge, (('resource_id', {}),)),
     Command('scheduler', 'what-if', scheduler_commands.what_if, (
         ('--size', {'type': int, 'required': True, 'metavar': 'GIB'}),
         ('--type', {'dest': 'volume_type', 'help': 'name or id; default: the default type'}),

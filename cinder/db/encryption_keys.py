@@ -43,12 +43,14 @@ def is_used(ctxt: RequestContext, key_id: str, volume_id: str) -> bool:
 
 
 def has_user(ctxt: RequestContext, key_id: str) -> bool:
-    """Return whether any volume, snapshot or backup has the key, or is deleted with it."""
+    """Return whether any volume, snapshot or backup, also one in the trash, has the key, or is
+    deleted with it."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.union_all(*(
             sa.select(sa.literal(1)).where(table.c.encryption_key_id == key_id,
                                            table.c.deleted == sa.false())
-            for table in _TABLES.values()))).first() is not None
+            for table in _TABLES.values()), sa.select(sa.literal(1)).where(
+                _TRASH.c.encryption_key_id == key_id))).first() is not None
 
 
 def list_key_users(ctxt: RequestContext, kind: str, key_id: str, host: str,

@@ -60,9 +60,9 @@ def note_backend(ctxt: RequestContext, backend: str, hours: int) -> None:
         changes.upsert(conn, _BACKENDS, [{'name': backend, 'hours': hours}], ('name',))
 
 
-def is_kept_by(ctxt: RequestContext, volume: objects.Volume) -> bool:
-    """Return whether the back end of a volume keeps what is deleted."""
-    backend = host_names.backend_of(volume.cluster_name or volume.host)
+def is_kept_by(ctxt: RequestContext, placed: objects.Volume | objects.Group) -> bool:
+    """Return whether the back end of a volume or group keeps what is deleted."""
+    backend = host_names.backend_of(placed.cluster_name or placed.host)
     with session.reader(ctxt) as conn:
         return bool(conn.execute(sa.select(_BACKENDS.c.hours).where(
             _BACKENDS.c.name == backend)).scalar())
@@ -233,11 +233,21 @@ def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None
         if also is not None:
             unused_keys.note(ctxt, also.encryption_key_id, also.id, also.project_id)
         gone = sa.or_(_T.c.id == ident, _T.c.volume_id == ident)
-        keys = conn.execute(sa.select(_T.c.encryption_key_id, _T.c.volume_id, _T.c.project_id)
-                            .where(gone, _T.c.encryption_key_id.is_not(None))).all()
+        # A migration has left a snapshot with the former storage of its volume.
+        keys = conn.execute(sa.select(
+            _T.c.encryption_key_id, sa.func.coalesce(_SNAPSHOTS.c.volume_id, _T.c.volume_id),
+            _T.c.project_id).outerjoin_from(_T, _SNAPSHOTS, _SNAPSHOTS.c.id == _T.c.snapshot_id)
+            .where(gone, _T.c.encryption_key_id.is_not(None))).all()
         conn.execute(_T.delete().where(gone))
         for key in keys:
             unused_keys.note(ctxt, *key)
+
+
+def leave_behind(ctxt: RequestContext, volume_id: str, target_id: str) -> None:
+    """Leave the snapshots in the trash with the former storage of a volume that was migrated, to be
+    removed with it. Must be called in the transaction that exchanges the storage."""
+    with session.writer(ctxt) as conn:
+        conn.execute(_T.update().where(_T.c.volume_id == volume_id).values(volume_id=target_id))
 
 
 @session.retry_on_deadlock

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import backup_sources, changes, models, session, transitions
+from cinder.db import backup_sources, changes, models, session, transitions, trash
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -94,6 +94,7 @@ def exchange_storage(ctxt: RequestContext, volume: objects.Volume, target: objec
             raise exception.InvalidVolume(reason=refusal)
         volumes_db.overwrite(ctxt, target.id, {
             **places[volume.id], 'status': 'deleting', 'migration_status': 'deleting'})
+        trash.leave_behind(ctxt, volume.id, target.id)
 
 
 def _lock_places(conn: sa.Connection, *ids: str) -> dict[str, dict[str, object]]:

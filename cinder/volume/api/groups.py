@@ -13,6 +13,7 @@ from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import trash as trash_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -211,19 +212,22 @@ def _require_fit(group: objects.Group, volume: objects.Volume) -> None:
 
 
 def delete(ctxt: RequestContext, group: objects.Group, delete_volumes: bool = False) -> None:
-    """Accept the deletion of a group; the keys of its encrypted volumes are deleted at once.
+    """Accept the deletion of a group; the keys of its encrypted volumes are deleted at once, unless
+    the back end keeps the volumes in its trash.
 
     :param delete_volumes: delete its volumes as well, in any status.
     :raises InvalidGroup: status, volumes, group snapshots or an unfinished copy forbid it.
     :raises InvalidVolume: a volume is attached, has snapshots or is being migrated.
     """
-    for volume in _delete(ctxt, group, delete_volumes):
-        encryption.drop_key(ctxt, volume)
+    keeps_key = delete_volumes and trash_db.is_kept_by(ctxt, group)
+    for volume in _delete(ctxt, group, delete_volumes, keeps_key):
+        if not keeps_key:
+            encryption.drop_key(ctxt, volume)
 
 
 @session.retry_on_deadlock
 def _delete(ctxt: RequestContext, group: objects.Group,
-            delete_volumes: bool) -> list[objects.Volume]:
+            delete_volumes: bool, keeps_key: bool) -> list[objects.Volume]:
     """Return the volumes that are deleted with the group."""
     volumes = []
     conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied,
@@ -240,7 +244,8 @@ def _delete(ctxt: RequestContext, group: objects.Group,
                 ctxt, volumes[-1], 'delete_with_group', conditions=(
                     requirements.not_attached, requirements.not_migrating,
                     backup_sources.volume_unread, requirements.no_snapshots))
-            encryption.note_unused(ctxt, volumes[-1])
+            if not keeps_key:
+                encryption.note_unused(ctxt, volumes[-1])
             operations.cancel_queued(ctxt, volumes[-1], 'The group of the volume was deleted.')
         # The scheduler may have placed the group since it was loaded; its row is locked now.
         group = groups_db.get(ctxt, group.id)
@@ -252,7 +257,9 @@ def _delete(ctxt: RequestContext, group: objects.Group,
             groups_db.destroy(ctxt, group.id)
             notifications.notify(ctxt, 'group', 'group.delete.end', group, status='deleted')
             return volumes
-        operation = operations_db.create(ctxt, 'group.delete', group, **service_of(group))
+        operation = operations_db.create(
+            ctxt, 'group.delete', group, **service_of(group),
+            arguments={'keeps_key': True} if keeps_key else {})
     volume_rpc.VolumeAPI().start(ctxt, operation, group)
     return volumes
 

@@ -82,6 +82,8 @@ def restore_snapshot(ctxt: RequestContext, snapshot_id: str) -> objects.Snapshot
     """
     deleted = trash_db.get(ctxt, snapshot_id)
     entry = trash_db.find(ctxt, snapshot_id)
+    if entry is not None and entry.volume_id != deleted.volume_id:
+        _refuse('snapshot', snapshot_id, f'its volume {deleted.volume_id} was migrated since')
     with fault_points.around('snapshot.restore:api:commit'), session.writer(ctxt):
         _take(ctxt, snapshot_id, entry)
         volume = _require_volume(ctxt, deleted)

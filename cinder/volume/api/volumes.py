@@ -237,7 +237,8 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
     with fault_points.around('volume.delete:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
-        encryption.note_unused(ctxt, volume)
+        if 'keeps_key' not in how:
+            encryption.note_unused(ctxt, volume)
         operations.cancel_queued(ctxt, volume, 'The volume was deleted.')
         if force:
             transfers_db.destroy_for_volume(ctxt, volume.id)

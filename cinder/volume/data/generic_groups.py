@@ -22,13 +22,16 @@ class GenericGroups(driver_api.Groups):
     :param fill: (volume) -> fields; creates one volume from the source that its row names.
     :param gone: called for each member that was deleted, because the next one may fail.
     :param close: removes the export of a volume that is about to be deleted.
+    :param remove: removes the storage of a volume, and records that; None: the driver, and `gone`.
     """
 
     def __init__(self, driver: driver_api.VolumeDriver,
                  fill: Callable[[objects.Volume], driver_types.Fields],
                  gone: Callable[[objects.CinderObject], None],
-                 close: Callable[[objects.Volume], None]) -> None:
+                 close: Callable[[objects.Volume], None],
+                 remove: Callable[[objects.Volume], None] | None = None) -> None:
         self.driver, self.fill, self.gone, self.close = driver, fill, gone, close
+        self.remove = remove or self._remove
 
     def create_group(self, group: objects.Group) -> driver_types.Fields:
         """Do nothing: only rows record the members."""
@@ -42,8 +45,11 @@ class GenericGroups(driver_api.Groups):
             # A creation that is still running ends first; then there is something to delete.
             with locks.write_lock(volume), locks.held(f'volume-{volume.id}'):
                 self.close(volume)
-                self.driver.delete_volume(volume)
-                self.gone(volume)
+                self.remove(volume)
+
+    def _remove(self, volume: objects.Volume) -> None:
+        self.driver.delete_volume(volume)
+        self.gone(volume)
 
     def copy_group(self, group: objects.Group,
                    sources: list[Copy]) -> dict[str, driver_types.Fields]:

@@ -2,6 +2,7 @@
 """The endpoint of groups: create, copy, update and delete them. The rows of a group and of its
 members change in one transaction; a failure sets the members in error that were part of the
 operation."""
+import contextlib
 import functools
 
 from cinder import objects, operations
@@ -13,7 +14,7 @@ from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources, generic_groups, own_keys
 from cinder.volume.host import backend as backends
-from cinder.volume.host import exports
+from cinder.volume.host import exports, trash
 from cinder.volume.manager import key_waiting
 from cinder.volume.manager.task import Tasks
 
@@ -91,9 +92,13 @@ class GroupEndpoint:
             volumes = _volumes(ctxt, work.resource)
             # A volume that the scheduler has not placed yet is not on the storage.
             placed = [volume for volume in volumes if volume.host]
-            with (work.driver(),
-                  generic_groups.quiesced(self.driver, [volume.id for volume in placed],
-                                          write_locked=placed)):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(work.driver())
+                if trash.hours(self.backend):
+                    self._keep_volumes(ctxt, operation, work.resource, placed)
+                    placed = []
+                stack.enter_context(generic_groups.quiesced(
+                    self.driver, [volume.id for volume in placed], write_locked=placed))
                 groups = self._groups(ctxt, operation)
                 if groups is self.driver:
                     # GenericGroups removes each export under the lock of its volume.
@@ -108,6 +113,20 @@ class GroupEndpoint:
                 work.succeed()
             for volume in placed:
                 self.backend.allocate(volume.host, -volume.size)
+
+    def _keep_volumes(self, ctxt: RequestContext, operation: objects.Operation,
+                      group: objects.Group, volumes: list[objects.Volume]) -> None:
+        """Move the volumes of a group to the trash, one after the other."""
+        def remove(volume: objects.Volume) -> None:
+            record = trash.remove(ctxt, self.backend, operation, volume)
+            with session.writer(ctxt):
+                operations.record_member_removed(ctxt, operation, 'volume', volume)
+                record()
+            self.backend.allocate(volume.host, -volume.size)
+        generic_groups.GenericGroups(
+            self.driver, lambda _volume: None, lambda _member: None,
+            functools.partial(exports.remove, ctxt, self.backend), remove,
+        ).delete_group(group, volumes)
 
 
 def _volumes(ctxt: RequestContext, group: objects.Group) -> list[objects.Volume]:

@@ -7,14 +7,19 @@ import sqlalchemy as sa
 
 from cinder import exception, fault_points, operations
 from cinder.conf import CONF
+from cinder.db import group_types as group_types_db
+from cinder.db import groups as groups_db
 from cinder.db import journal, models, quotas, session
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import purge as purge_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import trash as trash_db
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.keymgr import keys
 from cinder.volume import manager as manager_package
+from cinder.volume.api import groups as groups_api
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import trash as trash_api
 from cinder.volume.api import volumes as volumes_api
@@ -256,6 +261,74 @@ def test_a_snapshot_comes_back_to_a_volume_that_can_have_one(ctxt, volume, snaps
     with pytest.raises(exception.ConflictingVolumeState, match=status):
         trash_api.restore_snapshot(ctxt, snapshot.id)
     assert _row(ctxt, snapshot.id)['status'] == 'kept'
+
+
+def test_a_group_keeps_its_volumes(ctxt, manager, volume, run, folder):
+    group = groups_db.create(ctxt, {
+        'project_id': ctxt.project_id, 'user_id': 'u1', 'status': 'available', 'host': POOL,
+        'name': 'g'}, [types_db.default(ctxt).id],
+        group_types_db.create(ctxt, {'name': 'kind', 'is_public': True}, {}))
+    volumes_db.update(ctxt, volume.id, {'group_id': group.id})
+    groups_api.delete(ctxt, groups_db.get(ctxt, group.id), delete_volumes=True)
+    assert run().state == 'done'
+    with pytest.raises(exception.GroupNotFound):
+        groups_db.get(ctxt, group.id)
+    assert {each.name for each in folder.iterdir()} == {f'trash.{volume.name}'}
+    trash_api.restore_volume(ctxt, volume.id)
+    assert run().state == 'done'
+    assert volumes_db.get(ctxt, volume.id).group_id is None
+
+
+def test_a_migration_removes_the_snapshots_that_it_leaves_behind(
+        ctxt, manager, volume, snapshot, run, folder):
+    """As on storage where the image of a volume has its snapshots in it."""
+    snapshots_api.delete(ctxt, snapshot)
+    run()
+    left = volumes_db.create(ctxt, {
+        'project_id': ctxt.project_id, 'size': 1, 'status': 'deleting', 'host': POOL,
+        'migration_status': 'deleting', 'name_id': volume.id, 'use_quota': False})
+    trash_db.leave_behind(ctxt, volume.id, left.id)
+    with pytest.raises(exception.NotRestorable, match='was migrated since'):
+        trash_api.restore_snapshot(ctxt, snapshot.id)
+    operation = operations_db.create(ctxt, 'volume.delete', left, host=BACKEND)
+    manager.runner.handlers['volume.delete'](ctxt, operation, None)
+    assert operations_db.get(ctxt, operation.id).state == 'done'
+    assert list(folder.iterdir()) == [] and trash_db.find(ctxt, snapshot.id) is None
+    assert volumes_db.get(ctxt, volume.id).status == 'available'
+
+
+# ------------------------------------------------------------------------------------------- keys
+@pytest.mark.parametrize('how', ['purge', 'force', 'restore'])
+def test_a_key_stays_as_long_as_its_data(ctxt, manager, volume, run, key_manager, how):
+    key = key_manager.create_key(ctxt, 'AES', 256)
+    volumes_db.update(ctxt, volume.id, {'encryption_key_id': key})
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=how == 'force')
+    assert (key in key_manager.kept) is (how != 'force')
+    run()
+    if how == 'force':
+        return
+    # A deleted backup of it releases the key, too.
+    keys.release(ctxt, key, volume.id)
+    assert key in key_manager.kept
+    if how == 'purge':
+        trash_api.purge(ctxt, volume.id)
+        run()
+        assert key not in key_manager.kept
+    else:
+        trash_api.restore_volume(ctxt, volume.id)
+        run()
+        assert volumes_db.get(ctxt, volume.id).encryption_key_id == key
+
+
+def test_without_its_key_nothing_is_kept(ctxt, manager, volume, run, folder, key_manager):
+    """The service got the option after the request had deleted the key."""
+    key = key_manager.create_key(ctxt, 'AES', 256)
+    volumes_db.update(ctxt, volume.id, {'encryption_key_id': key})
+    trash_db.note_backend(ctxt, BACKEND, 0)
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    assert key_manager.kept == {}
+    assert run().state == 'done'
+    assert list(folder.iterdir()) == [] and trash_db.find(ctxt, volume.id) is None
 
 
 # ------------------------------------------------------------------------------- kill and resume
