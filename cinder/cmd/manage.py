@@ -131,7 +131,7 @@ COMMANDS = (
     Command('image-cache', 'evict', image_cache_commands.evict, (
         ('image_id', {}), ('--pool', {'help': 'only from this pool; default: all'}))),
     Command('trash', 'list', trash_commands.show, (
-        *_PROJECT, ('--host', {'help': "only of this back end 'host@backend', or pool of it"}),
+        *_PROJECT, ('--backend', {'help': "only of this back end 'host@backend', or pool of it"}),
         _JSON)),
     Command('trash', 'purge', trash_commands.purge, (('resource_id', {}),)),
     Command('scheduler', 'what-if', scheduler_commands.what_if, (

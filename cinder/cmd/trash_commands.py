@@ -11,7 +11,7 @@ from cinder.db import trash as trash_db
 COLUMNS = ('id', 'kind', 'project', 'name', 'gib', 'backend', 'status', 'deleted', 'purge')
 
 
-def show(project_id: str | None = None, host: str | None = None, as_json: bool = False) -> None:
+def show(project_id: str | None = None, backend: str | None = None, as_json: bool = False) -> None:
     """List deleted volumes and snapshots that can be restored, the oldest first."""
     wanted = {'project_id': project_id} if project_id else {}
     rows = trash_db.list_rows(context.get_admin_context(), filters=wanted, all_tenants=True,
@@ -20,7 +20,7 @@ def show(project_id: str | None = None, host: str | None = None, as_json: bool =
         row['id'], row['resource_type'], row['project_id'], row['display_name'], row['size'],
         row['cluster_name'] or row['host'], row['status'],
         row['created_at'].isoformat(' ', 'seconds'), row['purge_at'].isoformat(' ', 'seconds')),
-        strict=True)) for row in rows if host is None or _is_at(row, host)]
+        strict=True)) for row in rows if backend is None or _is_at(row, backend)]
     if as_json:
         print(json.dumps(found, indent=2))
     else:

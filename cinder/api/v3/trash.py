@@ -6,6 +6,7 @@ from typing import Any
 from cinder import exception
 from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
+from cinder.api.schemas import trash as schema
 from cinder.api.views import snapshots as snapshot_view
 from cinder.api.views import trash as view
 from cinder.api.views import volumes as volume_view
@@ -40,17 +41,21 @@ def purge(req: wsgi.Request, resource_id: str) -> None:
     trash.purge(req.context, resource_id)
 
 
+@wsgi.body(schema.RESTORE, optional=True)
 @wsgi.response(202, volume_view.CHANGED.one)
 @wsgi.errors(409, 413)
-def restore_volume(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
+def restore_volume(req: wsgi.Request, volume_id: str,
+                   body: dict[str, Any]) -> dict[str, Any]:
     row = trash.find_deleted(req.context, volume_id, 'volume')
     req.context.authorize(policy.RESTORE_VOLUME, row)
     return volume_view.render_changed(req, trash.restore_volume(req.context, volume_id))
 
 
+@wsgi.body(schema.RESTORE, optional=True)
 @wsgi.response(202, snapshot_view.CHANGED.one)
 @wsgi.errors(409, 413)
-def restore_snapshot(req: wsgi.Request, snapshot_id: str) -> dict[str, Any]:
+def restore_snapshot(req: wsgi.Request, snapshot_id: str,
+                     body: dict[str, Any]) -> dict[str, Any]:
     row = trash.find_deleted(req.context, snapshot_id, 'snapshot')
     req.context.authorize(policy.RESTORE_SNAPSHOT, row)
     return snapshot_view.CHANGED.one(req, trash.restore_snapshot(req.context, snapshot_id))

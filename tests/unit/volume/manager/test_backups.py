@@ -137,6 +137,8 @@ class TestSources:
         """The endpoint that creates and deletes the snapshots."""
         made = SnapshotEndpoint(manager.backend)
         made.driver = storage.driver
+        made.backend = types.SimpleNamespace(driver=storage.driver,
+                                             configuration=manager.backend.configuration)
         return made
 
     @pytest.fixture
