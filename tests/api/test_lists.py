@@ -11,8 +11,6 @@ from cinder.api.v3 import router
 from cinder.db import default_types as default_types_db
 from cinder.db import messages as messages_db
 from cinder.db import models
-from cinder.db import trash as trash_db
-from cinder.db import volumes as volumes_db
 from tests.api.client import PROJECT
 from tests.fakes.daemons import ADMIN
 
@@ -44,7 +42,6 @@ def crowd(world, database):
                                'user_message': 'm', 'message_level': 'ERROR', 'action_id': '001',
                                'detail_id': '001'})
     default_types_db.put(ADMIN, PROJECT, world.ids['other'])
-    trash_db.put(ADMIN, volumes_db.get(ADMIN, world.ids['volume']), 1, counted=True)
     with database.writer(ADMIN) as conn:
         for name in TABLES:
             table = models.metadata.tables[name]

@@ -18,7 +18,9 @@ from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import qos_specs as qos_specs_db
 from cinder.db import services as services_db
+from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import trash as trash_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -236,6 +238,8 @@ def belongings(api: Api, site: dict[str, str]) -> dict[str, str]:
     for name in ('volume', 'held', 'growing', 'parent', 'reserved', 'offered'):
         ids[name] = fake.volume(project, name=name)['id']
     ids['snapshot'] = fake.snapshot(project, ids['parent'])['id']
+    ids['trashed'] = _trash(volumes_db, fake.volume(project)['id'])
+    ids['trashed_snapshot'] = _trash(snapshots_db, fake.snapshot(project, ids['parent'])['id'])
     ids['holding'] = _attach(ids['held'], 'in-use', 'attached')
     ids['attachment'] = _attach(ids['reserved'], 'reserved', 'reserved')
     volumes_db.overwrite(ADMIN, ids['growing'],
@@ -246,6 +250,15 @@ def belongings(api: Api, site: dict[str, str]) -> dict[str, str]:
         'status': 'available', 'host': 'keeper', 'availability_zone': 'nova',
         'service': backup_service.DRIVER}).id
     return ids | _groups(api, site) | _transfer(api, ids['offered'])
+
+
+def _trash(table: Any, ident: str) -> str:
+    """Delete a volume or snapshot as a service does whose back end keeps it; return its id."""
+    found = table.get(ADMIN, ident)
+    with session.writer(ADMIN):
+        table.destroy(ADMIN, ident)
+        trash_db.put(ADMIN, found, 1, counted=False)
+    return ident
 
 
 def _attach(volume_id: str, status: str, attach_status: str) -> str:

@@ -14,6 +14,7 @@ NAMES = {
     'attachment_id': '<attachment>', 'transfer_id': '<transfer>', 'group_id': '<group>',
     'consistencygroup_id': '<old>', 'group_snapshot_id': '<group_snapshot>',
     'cgsnapshot_id': '<cgsnapshot>', 'message_id': '<message>', 'operation_id': '<operation>',
+    'resource_id': '<trashed>',
     'type_id': '<private>',
     'qos_id': '{qos}', 'group_type_id': '{kind}', 'target_project_id': '<project>',
     'host_name': 'node@fake', 'cluster_name': 'cluster@fake', 'quota_class_name': 'default',
@@ -22,6 +23,7 @@ NAMES = {
 # These things belong to projects: whoever asks for another's gets 404.
 OWNED = frozenset(('<volume>', '<snapshot>', '<backup>', '<attachment>', '<transfer>', '<group>',
                    '<old>', '<group_snapshot>', '<cgsnapshot>', '<message>', '<operation>',
+                   '<trashed>', '<trashed_snapshot>',
                    '<held>', '<member>', '<offered>', '<parent>', '<growing>', '<reserved>',
                    '<private>', '<empty>', '<old_empty>'))
 
@@ -114,6 +116,9 @@ ROWS: dict[tuple, list[dict]] = {
     ('GET', '/volumes/{volume_id}/metadata/{key}', None): [_row()],
     ('PUT', '/volumes/{volume_id}/metadata/{key}', None): [_row({'meta': {'k': 'v'}})],
     ('GET', '/volumes/{volume_id}/encryption/{key}', None): [_row(key='encryption_key_id')],
+    ('POST', '/volumes/{volume_id}/restore', None): [_row({}, volume_id='<trashed>')],
+    ('POST', '/snapshots/{snapshot_id}/restore', None): [
+        _row({}, snapshot_id='<trashed_snapshot>')],
     ('POST', '/snapshots', None): [_row({'snapshot': {'volume_id': '<volume>'}})],
     ('PUT', '/snapshots/{snapshot_id}', None): [_row({'snapshot': {'name': 'n'}})],
     ('POST', '/snapshots/{snapshot_id}/action', 'os-reset_status'): [

@@ -54,7 +54,7 @@ CONDITIONAL = frozenset((
     'group:group_project_attribute', 'group:group_snapshot_project_attribute',
     'group:access_group_types_specs', 'limits_extension:used_limits',
     'message:operator_detail', 'events:see_internal', 'operations:host_attribute',
-    'operations:cancel_administrative',
+    'operations:cancel_administrative', 'trash:host_attribute',
     'scheduler_extension:scheduler_stats:what_if_create'))
 _DEFAULTS = {rule.name: rule.check_str for rule in policies.list_rules()}
 _NEEDS = {FOR_ADMINS: 'admin', MEMBER: 'member', READER: 'reader'}

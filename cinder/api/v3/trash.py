@@ -48,6 +48,7 @@ def restore_volume(req: wsgi.Request, volume_id: str,
                    body: dict[str, Any]) -> dict[str, Any]:
     row = trash.find_deleted(req.context, volume_id, 'volume')
     req.context.authorize(policy.RESTORE_VOLUME, row)
+    trash.require_deleted(row, 'volume')
     return volume_view.render_changed(req, trash.restore_volume(req.context, volume_id))
 
 
@@ -58,6 +59,7 @@ def restore_snapshot(req: wsgi.Request, snapshot_id: str,
                      body: dict[str, Any]) -> dict[str, Any]:
     row = trash.find_deleted(req.context, snapshot_id, 'snapshot')
     req.context.authorize(policy.RESTORE_SNAPSHOT, row)
+    trash.require_deleted(row, 'snapshot')
     return snapshot_view.CHANGED.one(req, trash.restore_snapshot(req.context, snapshot_id))
 
 

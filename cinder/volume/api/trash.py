@@ -20,10 +20,10 @@ _FORMER = ('error', 'error_restoring', 'error_extending')
 
 
 def find_deleted(ctxt: RequestContext, ident: str, kind: str) -> Mapping[str, Any]:
-    """Return the row of the trash about a deleted volume or snapshot.
+    """Return the row of the trash about a deleted volume or snapshot, or the row of one that is not
+    deleted, which require_deleted() refuses.
 
     :raises VolumeNotFound, SnapshotNotFound: it is neither there nor anywhere else.
-    :raises NotRestorable: it is not deleted.
     """
     try:
         row = trash_db.get_row(ctxt, ident)
@@ -31,8 +31,13 @@ def find_deleted(ctxt: RequestContext, ident: str, kind: str) -> Mapping[str, An
             return row
     except exception.NotInTrash:
         pass
-    (volumes_db if kind == 'volume' else snapshots_db).get_row(ctxt, ident)
-    _refuse(kind, ident, 'it is not deleted')
+    return (volumes_db if kind == 'volume' else snapshots_db).get_row(ctxt, ident)
+
+
+def require_deleted(row: Mapping[str, Any], kind: str) -> None:
+    """:raises NotRestorable: a row of find_deleted() is of what was not deleted."""
+    if 'purge_at' not in row:
+        _refuse(kind, row['id'], 'it is not deleted')
 
 
 @session.retry_on_deadlock
