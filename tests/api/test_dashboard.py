@@ -286,6 +286,34 @@ def test_every_bar_table_and_field_has_a_text(operator):
     assert ('html', {'lang': 'en'}) in tags and len([tag for tag, _ in tags if tag == 'h1']) == 1
 
 
+def test_each_cell_names_its_column(operator):
+    """For a phone, which shows each row as a card."""
+    operation(PROJECT, progress_done=1, progress_total=2)
+    page = operator.page()
+    columns = {name: rows[0] for name, rows in page.tables.items() if rows}
+    cells = [attrs for tag, attrs in page.tags
+             if tag == 'td' or tag == 'th' and attrs['scope'] == 'row']
+    named = [attrs['data-label'] for attrs in cells]
+    assert named == [column for name, rows in page.tables.items()
+                     for _row in rows[1:] for column in columns[name]]
+    assert {attrs['role'] for attrs in cells} == {'cell', 'rowheader'}
+
+
+@pytest.mark.parametrize(('has', 'cells', 'words'), [
+    (CAPABILITIES, ['96% used, 2% reserved 96 %', '4 of 100'], '1 pool is in trouble'),
+    ({'total_capacity_gb': 'unknown', 'free_capacity_gb': 'infinite'}, ['unknown', 'unknown'],
+     'No pools are in trouble'),
+    ({**CAPABILITIES, 'pool_refusal': '', 'backend_state': 'down'},
+     ['96% used, 2% reserved 96 %', '4 of 100'], '1 pool is in trouble')])
+def test_the_first_line_says_what_is_wrong(operator, monkeypatch, has, cells, words):
+    monkeypatch.setattr(scheduler.SchedulerAPI, 'get_pools', lambda *_args, **_kwargs: [
+        {'name': 'a@lvm#lvm', 'capabilities': has}])
+    text = operator.send('GET', '/dashboard').text
+    assert Reader(text).tables['pools'][1][1:3] == cells
+    for expected in (words, 'No services are in trouble', 'No operations under way', 'No failures'):
+        assert expected in text
+
+
 @pytest.mark.parametrize('host', ['localhost', '127.0.0.1', 'a.localhost', '[::1]'])
 def test_without_a_login_it_answers_to_loopback_names(operator, host):
     assert Browser(operator.application, host=host).send('GET', '/dashboard').status_int == 200

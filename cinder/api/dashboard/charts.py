@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 200, 14
 NEAR, FULL = 0.8, 0.95
 
 
-class Svg(str):
+class Markup(str):
     """Text that the templates do not escape."""
 
     def __html__(self) -> str:
@@ -23,7 +23,7 @@ def level(share: float) -> str:
     return 'full' if share >= FULL else 'near' if share >= NEAR else 'good'
 
 
-def bar(share: float | None, label: str, kind: str = '') -> Svg:
+def bar(share: float | None, label: str, kind: str = '') -> Markup:
     """Return a bar.
 
     :param share: filled part, 0 to 1; None: unknown
@@ -36,19 +36,19 @@ def bar(share: float | None, label: str, kind: str = '') -> Svg:
     return _svg(label, [(0, share, kind or level(share))])
 
 
-def pool_bar(pool: Mapping[str, Any]) -> Svg:
+def pool_bar(pool: Mapping[str, Any]) -> Markup:
     """Return the bar of a pool: used space, and the reserve that stays free at its end."""
     label = f'{pool["used"]:.0%} used, {pool["reserved"]:.0%} reserved'
     return _svg(label, [(0, pool['used'], level(pool['used'])),
                         (1 - pool['reserved'], pool['reserved'], 'reserve')])
 
 
-def _svg(label: str, parts: list[tuple[float, float, str]]) -> Svg:
+def _svg(label: str, parts: list[tuple[float, float, str]]) -> Markup:
     drawn = ''.join(
         f'<rect class="{kind}" x="{start * WIDTH:.1f}" width="{share * WIDTH:.1f}" '
         f'height="{HEIGHT}"/>' for start, share, kind in parts if share > 0)
     label = html.escape(label)
-    return Svg(
+    return Markup(
         f'<svg class="bar" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'preserveAspectRatio="none"><title>{label}</title>'
         f'<rect class="track" width="{WIDTH}" height="{HEIGHT}"/>{drawn}</svg>')

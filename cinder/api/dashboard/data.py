@@ -157,20 +157,21 @@ def _pools(ctxt: RequestContext) -> dict[str, Any]:
         found = scheduler.SchedulerAPI().get_pools(ctxt, {}, timeout=SCHEDULER_SECONDS)
     except exception.CinderException as exc:
         return {'rows': [], 'trouble': f'No scheduler answers: {failures.one_line(exc)}'}
-    return {'rows': sorted(map(_pool, found), key=lambda pool: (-pool['used'], pool['name'])),
-            'trouble': ''}
+    rows = sorted(map(_pool, found), key=lambda pool: (-(pool['used'] or 0), pool['name']))
+    return {'rows': rows, 'trouble': ''}
 
 
 def _pool(pool: Mapping[str, Any]) -> dict[str, Any]:
     has = pool['capabilities']
     total, free = (_gib(has.get(f'{name}_capacity_gb')) for name in ('total', 'free'))
-    used = 1 - free / total if total and free is not None else 0.0
+    used = min(max(1 - free / total, 0.0), 1.0) if total and free is not None else None
     days = has.get('full_in_days')
-    return {'name': pool['name'], 'total': total, 'free': free, 'used': min(max(used, 0.0), 1.0),
+    state, refusal = has.get('backend_state', 'up'), has.get('pool_refusal') or ''
+    return {'name': pool['name'], 'total': total, 'free': free, 'used': used,
             'reserved': (_gib(has.get('reserved_percentage')) or 0) / 100,
             'provisioned': _gib(has.get('provisioned_capacity_gb')),
             'metadata': _share(has.get('metadata_percent')),
-            'state': has.get('backend_state', 'up'), 'refusal': has.get('pool_refusal') or '',
+            'state': state, 'refusal': refusal, 'troubled': state != 'up' or bool(refusal),
             'full_in': days * 86400 if isinstance(days, (int, float)) else None}
 
 

@@ -4,7 +4,8 @@ nothing but its own style sheet, runs no script and cannot be framed."""
 import datetime
 import functools
 import pathlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import webob
@@ -30,7 +31,8 @@ def _templates() -> 'jinja2.Environment':
     made = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER), autoescape=True,
                               trim_blocks=True, lstrip_blocks=True,
                               undefined=jinja2.StrictUndefined)
-    made.filters |= {'duration': duration, 'number': number, 'times': times}
+    made.filters |= {'duration': duration, 'number': number, 'times': times,
+                     'labelled': labelled}
     made.globals |= {'bar': charts.bar, 'pool_bar': charts.pool_bar}
     return made
 
@@ -70,6 +72,19 @@ def duration(seconds: float | None) -> str:
         if seconds >= length:
             return f'{seconds / length:.0f} {unit}'
     return f'{seconds * 1000:.0f} ms' if seconds > 0 else '0 s'
+
+
+def labelled(row: str, columns: Iterable[str]) -> charts.Markup:
+    """Return the cells of a row with the names of their columns, which a phone shows beside them,
+    and with their roles, which a table has no more when its parts are blocks.
+
+    :param row: escaped, so its tags are ours
+    """
+    names = iter(columns)
+    roles = {'th': 'rowheader', 'td': 'cell'}
+    return charts.Markup(re.sub(
+        '<(t[hd])(?=[ >])', lambda tag: f'<{tag[1]} role="{roles[tag[1]]}" '
+        f'data-label="{next(names)}"', str(row).strip()))
 
 
 def times(number_of: int) -> str:
