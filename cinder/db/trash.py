@@ -169,6 +169,16 @@ def on_backend(ctxt: RequestContext, host: str, cluster: str | None,
             [objects.Snapshot.from_row(row) for row in snapshots])
 
 
+def find_host_on_storage(ctxt: RequestContext, ident: str) -> str | None:
+    """Return the host of the volume or snapshot in the trash that has this id on the storage; None:
+    there is none."""
+    has_it = sa.or_(_VOLUMES.c.name_id == ident,
+                    sa.and_(_VOLUMES.c.name_id.is_(None), _T.c.id == ident))
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_T.c.host).outerjoin_from(
+            _T, _VOLUMES, _VOLUMES.c.id == _T.c.id).where(has_it)).scalars().first()
+
+
 def by_pool(ctxt: RequestContext, host: str, cluster: str | None) -> dict[str, tuple[int, int]]:
     """Return name of a pool -> number and GiB of what is in its trash; '' for a back end without
     pools."""

@@ -47,7 +47,8 @@ def _place_of(ctxt: RequestContext, name: str) -> str | None:
         found = re.fullmatch('_?' + re.escape(template).replace('%s', _ID), name)
         if found:
             # Both templates may be equal: the ids differ.
-            place = place or table.find_host_on_storage(ctxt, found[1]) or ''
+            place = (place or table.find_host_on_storage(ctxt, found[1])
+                     or trash_db.find_host_on_storage(ctxt, found[1]) or '')
     return place
 
 

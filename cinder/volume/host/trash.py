@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_log import log as logging
 
-from cinder import host_names, objects, operations
+from cinder import exception, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import trash as trash_db
 from cinder.objects.types import wants_thick
@@ -53,20 +53,39 @@ def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
     :param operation: deletes the resource, perhaps with others
     """
     driver, kind = driver_of(backend), resource.obj_name().lower()
-    if driver is not None and _goes_to_trash(backend, operation, resource):
-        getattr(driver, f'trash_{kind}')(resource)
+    if driver is not None and _goes_to_trash(backend, operation, resource) and _moved(
+            driver, kind, resource):
         return functools.partial(trash_db.put, ctxt, resource, hours(backend),
                                  backend.configuration.trash_counts_for_quota)
-    if driver is not None and kind == 'volume':
-        _purge_snapshots(ctxt, driver, resource)
+    noted = operation.arguments.get(KEEPS_KEY)
+    if driver is not None and kind == 'volume' and _purge_snapshots(ctxt, driver, resource):
+        noted = True
     getattr(backend.driver, f'delete_{kind}')(resource)
-    if driver is not None:
-        # An operation that was superseded may have moved it.
+    if driver is not None and _may_be_there(backend, operation):
         getattr(driver, f'purge_trashed_{kind}')(resource)
-    elif not operation.arguments.get(KEEPS_KEY):
+        noted = True
+    if not noted:
         return lambda: None
     return functools.partial(trash_db.destroy, ctxt, resource.id,
                              resource if operation.arguments.get(KEEPS_KEY) else None)
+
+
+def _moved(driver: driver_api.KeepsTrash, kind: str,
+           resource: objects.Volume | objects.Snapshot) -> bool:
+    """Move the storage of a resource to the trash; return False if it is too full for that."""
+    try:
+        getattr(driver, f'trash_{kind}')(resource)
+    except exception.InsufficientFreeSpace as exc:
+        LOG.warning('%s %s is not kept in the trash, but deleted at once: %s', kind, resource.id,
+                    exc)
+        return False
+    return True
+
+
+def _may_be_there(backend: Backend, operation: objects.Operation) -> bool:
+    """Return whether an earlier attempt, or an operation that was superseded, may have moved what
+    is to be deleted. A back end without a trash by option does not look each time."""
+    return bool(hours(backend) or operation.arguments.get(BYPASS) or operation.attempt > 1)
 
 
 def _goes_to_trash(backend: Backend, operation: objects.Operation,
@@ -81,11 +100,14 @@ def _goes_to_trash(backend: Backend, operation: objects.Operation,
 
 
 def _purge_snapshots(ctxt: RequestContext, driver: driver_api.KeepsTrash,
-                     volume: objects.Volume) -> None:
-    """Remove what is in the trash and depends on a volume that is removed for ever."""
-    for entry in trash_db.of_volume(ctxt, volume.id):
+                     volume: objects.Volume) -> int:
+    """Remove what is in the trash and depends on a volume that is removed for ever; return how many
+    entries of it the trash has."""
+    entries = trash_db.of_volume(ctxt, volume.id)
+    for entry in entries:
         if entry.resource_type == 'snapshot':
             driver.purge_trashed_snapshot(trash_db.get(ctxt, entry.id))
+    return len(entries)
 
 
 def purge(ctxt: RequestContext, driver: driver_api.KeepsTrash,

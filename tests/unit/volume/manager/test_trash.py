@@ -23,6 +23,7 @@ from cinder.volume.api import groups as groups_api
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import trash as trash_api
 from cinder.volume.api import volumes as volumes_api
+from cinder.volume.host import audit
 from cinder.volume.host import trash as host_trash
 from tests.fakes.journal import wake
 from tests.unit.volume.conftest import BACKEND, POOL
@@ -486,3 +487,40 @@ def test_a_restore_is_an_event(ctxt, trashed, kind, run):
     RESTORE[kind](ctxt, trashed.id)
     run()
     assert _events(ctxt, trashed.id)[len(before):] == ['create', 'update']
+
+
+# ---------------------------------------------------------------------------------------- storage
+def test_what_a_full_storage_cannot_keep_is_deleted(ctxt, manager, kind, things, run, folder,
+                                                    monkeypatch):
+    def refuse(_resource):
+        raise exception.InsufficientFreeSpace(data='pool rbd is full')
+    thing = things[kind]
+    if kind == 'volume':
+        snapshots_db.destroy(ctxt, things['snapshot'].id)
+    monkeypatch.setattr(manager.backend.driver, f'trash_{kind}', refuse)
+    APIS[kind].delete(ctxt, thing)
+    assert run().state == 'done'
+    assert not (folder / thing.name).exists()
+    with pytest.raises(exception.NotInTrash):
+        _row(ctxt, thing.id)
+
+
+def test_without_the_option_a_deletion_does_not_look_for_a_trash(ctxt, manager, kind, things, run,
+                                                                 monkeypatch):
+    """Unless it is repeated: the option may have been another one at the first attempt."""
+    looked, thing = [], things[kind]
+    CONF.set_override('delete_to_trash_hours', 0, 'backend_defaults')
+    if kind == 'volume':
+        snapshots_db.destroy(ctxt, things['snapshot'].id)
+    monkeypatch.setattr(manager.backend.driver, f'purge_trashed_{kind}', looked.append)
+    operation = operations_db.create(ctxt, f'{kind}.delete', thing, host=BACKEND)
+    for attempt in (1, 2):
+        operation.attempt = attempt
+        host_trash.remove(ctxt, manager.backend, operation, thing)
+        assert len(looked) == attempt - 1
+
+
+def test_the_place_of_what_another_back_end_keeps(ctxt, kind, trashed):
+    for name, place in ((trashed.name, POOL), (f'{kind}-{"0" * 8}-{"-".join(["0" * 4] * 3)}-'
+                                               f'{"0" * 12}', '')):
+        assert audit.rows(ctxt, 'other@backend').place_of(name) == place
