@@ -12,7 +12,7 @@ from cinder.objects import states
 from tests.api import verbs
 from tests.fakes.daemons import ADMIN
 
-SHARED = pathlib.Path(__file__).parents[3] / 'shared/api/states.csv'
+SHARED = pathlib.Path(__file__).parents[4] / 'shared/api/states.csv'
 RULES = verbs.rules()
 # Rows of the table that no status can refuse, and those that something else is to be refused by.
 NEVER_REFUSED = re.compile('-$|any($|,| volume)')
