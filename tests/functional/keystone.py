@@ -225,6 +225,9 @@ def _place(persona: Persona) -> dict[str, str]:
 KEY_POINTS = ('key:create:before', 'key:create:after', 'volume.create:api:commit:before',
               'volume.create:api:commit:after', 'volume.delete:api:commit:after',
               'transfer.create:api:commit:after')
+# Where the volume service is killed while an upload registers a clone.
+REGISTRATION_POINTS = tuple(f'volume.upload:{step}:{when}' for step in ('clone', 'register')
+                            for when in ('before', 'after'))
 
 
 class Guarded(Suite):
@@ -237,7 +240,7 @@ class Guarded(Suite):
         keystone.add_endpoint('volumev3', f'{self.endpoint}/v3/$(project_id)s')
 
     def fault_names(self) -> list[str]:
-        return list(KEY_POINTS)
+        return [*KEY_POINTS, *REGISTRATION_POINTS]
 
     def configuration(self, node: Node) -> dict[str, dict[str, object]]:
         groups = super().configuration(node)

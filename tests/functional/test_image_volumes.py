@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tests.functional.client import Client
-from tests.functional.keystone import TYPE_OF_IMAGES
+from tests.functional.keystone import REGISTRATION_POINTS, TYPE_OF_IMAGES
 from tests.functional.processes import wait_until
 
 MIB = 1024 ** 2
@@ -73,12 +73,11 @@ def test_there_and_back_without_a_transfer(guarded, guarded_images, member, toke
     wait_until(lambda: image_volume(member, image_id) is None, 30, 'the image volume to go')
 
 
-def test_a_kill_while_it_is_registered(guarded, guarded_images, member, token, volume):
-    image_id = member.action(volume[0]['id'], 'os-volume_upload_image', {
-        'image_name': 'mine'}, expect=202)['os-volume_upload_image']['image_id']
-    wait_until(lambda: image_volume(member, image_id), 30, 'the clone', pause=0.001)
-    with guarded_images.paused():
-        guarded.processes['volume'].kill9()
+@pytest.mark.parametrize('point', REGISTRATION_POINTS)
+def test_a_kill_while_it_is_registered(guarded, guarded_images, member, token, volume, point):
+    with guarded.killed_at(point, 60):
+        image_id = member.action(volume[0]['id'], 'os-volume_upload_image', {
+            'image_name': 'mine'}, expect=202)['os-volume_upload_image']['image_id']
     guarded.ensure_running()
     member.wait_for_status('volume', volume[0]['id'], 'available', 60)
     assert guarded_images.show(image_id, token)['status'] == 'active'

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from oslo_log import log as logging
 
-from cinder import exception, host_names, objects, operations, quota
+from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import image_volumes as image_volumes_db
@@ -47,7 +47,10 @@ def upload(backend: backends.Backend, work: Task[objects.Volume], images: glance
     :raises NotYet: the clone is being made, or the image service works on it.
     """
     arguments = work.operation.arguments
-    if _REFUSED in arguments or _MADE not in arguments and not _is_wanted(backend, work):
+    if _REFUSED in arguments:
+        discard(work.ctxt, work.operation)  # an interrupted attempt may have left it
+        return False
+    if _MADE not in arguments and not _is_wanted(backend, work):
         return False
     image = images.show(arguments['image_id'])
     if _MADE not in arguments:
@@ -82,7 +85,8 @@ def _start(backend: backends.Backend, work: Task[objects.Volume],
            image: Mapping[str, Any]) -> bool:
     """Start to clone the volume."""
     try:
-        made, operation = _record(work.ctxt, work, image, _owner(backend, work))
+        with fault_points.around('volume.upload:clone'):
+            made, operation = _record(work.ctxt, work, image, _owner(backend, work))
     except exception.QuotaError as exc:
         return _give_up(work, str(exc))
     volume_rpc.VolumeAPI().start(work.ctxt, operation, made)
@@ -132,7 +136,8 @@ def _register(work: Task[objects.Volume], images: glance.Images, image: Mapping[
     store = store_of(work.resource)
     url = f'{SCHEME}://{store}/{made.id}' if store else f'{SCHEME}://{made.id}'
     try:
-        images.add_location(image['id'], url)
+        with fault_points.around('volume.upload:register'):
+            images.add_location(image['id'], url)
     except _NOT_REGISTERED as exc:
         # The answer to a former request may have been lost.
         if images.show(image['id'])['status'] == 'queued':
@@ -154,7 +159,8 @@ def _give_up(work: Task[objects.Volume], reason: str) -> bool:
     LOG.warning('The data of volume %s is sent to image %s; it is not registered as a volume: %s',
                 work.resource.id, work.operation.arguments['image_id'], reason)
     operations_db.add_arguments(work.ctxt, work.operation, **{_REFUSED: True})
-    discard(work.ctxt, work.operation)
+    with fault_points.around('volume.upload:discard'):
+        discard(work.ctxt, work.operation)
     return False
 
 

@@ -3,7 +3,7 @@
 image service in memory."""
 import pytest
 
-from cinder import exception
+from cinder import exception, fault_points
 from cinder.db import image_volumes as image_volumes_db
 from cinder.db import volumes as volumes_db
 from cinder.image import glance, image_properties
@@ -281,6 +281,24 @@ def test_a_service_that_dies_when_it_is_registered(ctxt, cloud, service, upload,
     monkeypatch.setattr(glance.Images, 'add_location', die)
     upload()
     assert upload.state == 'done' and not gone(ctxt) and len(tries) == 1
+
+
+@pytest.mark.parametrize('step', ['clone:before', 'register:before', 'register:after',
+                                  'discard:before', 'discard:after'])
+def test_a_service_that_dies_in_any_step(ctxt, cloud, service, upload, monkeypatch, step):
+    """The next attempt ends as if nothing was: the image has a clone, or the data and no clone."""
+    passed, name, discards = [], f'volume.upload:{step}', step.startswith('discard')
+
+    def reach(point):
+        passed.append(point)
+        if point == name and passed.count(name) == 1:
+            raise exception.NotYet(0, 'a service that dies')
+    monkeypatch.setattr(fault_points, 'reach', reach)
+    service.shows_locations = service.has_location_api = not discards
+    _ident, image = upload()
+    assert name in passed and upload.state == 'done'
+    kept = [volume for volume in image_volumes(ctxt) if volume.status != 'deleting']
+    assert (len(kept), image in service.data) == ((0, True) if discards else (1, False))
 
 
 def test_a_deleted_volume_leaves_nothing(ctxt, cloud, service, volume):
