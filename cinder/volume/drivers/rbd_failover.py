@@ -120,8 +120,9 @@ class Way:
     def _copy_again(self, image: str, there: mirror.State) -> Verdict:
         assert self.source is not None  # nosec B101
         self.target(mirror.demote, image)
-        self.source(mirror.note_resync, image, there.ident)
+        # A second request, after a kill between these, does not harm.
         self.target(mirror.resync, image)
+        self.source(mirror.note_resync, image, there.ident)
         return Verdict(WAITS, 'its copy had changes of its own and is copied again')
 
 

@@ -186,6 +186,21 @@ def test_the_primary_is_lost_and_comes_back(driver, pools, volume, fail_over):
     assert [pool.images[volume.name].primary for pool in pools] == [True, False]
 
 
+@pytest.mark.parametrize('side', [0, 1])
+@pytest.mark.parametrize('call', range(1, 30))
+def test_an_interrupted_failback_to_a_lost_primary_goes_on(pools, volume, fail_over, side, call):
+    one, two = pools
+    _write(one, volume, 'not copied')
+    one.down = True
+    assert fail_over('second', volume) == 'second'
+    _write(two, volume, 'a')
+    one.down = False
+    mirrored.carry(*pools)
+    pools[side].interrupts = call
+    assert fail_over('default', volume, waits=20) is None
+    assert one.images[volume.name].written == ['a']
+
+
 def test_a_copy_that_was_never_complete_is_not_used(driver, pools, volume, fail_over):
     absent = _volume(TRUE)
     volumes.stored(absent, driver.create_volume(absent))
