@@ -99,7 +99,7 @@ def _names(pool):
 def _clear(pool):
     for each in list(pool.rbd('trash_list')):
         pool.rbd('trash_restore', each['id'], f'restored-{each["id"]}')
-    names = [each['name'] for each in pool.rbd('list2')]
+    names, faults = [each['name'] for each in pool.rbd('list2')], []
     for attempt in range(50):
         if attempt > 10:
             # A client that was killed has an image open for a while.
@@ -113,9 +113,9 @@ def _clear(pool):
                                 image.unprotect_snap(snapshot['name'])
                             image.remove_snap(snapshot['name'])
                 pool.rbd('remove', name)
-            except errors.CephError:
-                continue
+            except errors.CephError as exc:
+                faults.append(str(exc))
         names = [each['name'] for each in pool.rbd('list2')]
         if not names:
             return
-    raise AssertionError(f'left: {names}')
+    raise AssertionError(f'left: {names}: {faults[-1:]}')

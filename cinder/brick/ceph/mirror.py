@@ -19,6 +19,8 @@ JOURNAL, SNAPSHOT = 'journal', 'snapshot'
 # Metadata of a primary image: a mark that is replicated to the other cluster, which proves that the
 # copy follows this image; and the id of a copy that was deleted to be copied again.
 MARK, RESYNC = 'cinder.mirror_mark', 'cinder.mirror_resync'
+# Beginning of the names of snapshots from which the daemon copies an image for the first time.
+SNAPSHOTS = '.rbd-mirror.'
 _STATES = 'MIRROR_IMAGE_STATUS_STATE_'
 SPLIT_BRAIN = 'split-brain'
 

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cinder.brick.ceph import errors, images, renames, trash
+from cinder.brick.ceph import errors, images, mirror, renames, trash
 from cinder.brick.ceph.pool import Pool
 from cinder.i18n import _
 from cinder.volume import driver
@@ -37,11 +37,12 @@ class Manages(rbd_replication.Replication, driver.ManagesVolumes, driver.Manages
     @typed
     def get_manageable_snapshots(self, volumes: list[Volume],
                                  snapshots: list[Snapshot]) -> list[Manageable]:
-        """Return all snapshots of these volumes, but for those that are kept for backups."""
+        """Return all snapshots of these volumes, but for those for backups and of mirroring."""
         owners = manageable.by_name(snapshots)
         return [manageable.snapshot_entry(name, size, source, owners.get(name))
                 for source, name, size in self.run(_snapshots, [each.name for each in volumes])
-                if not driver.backup_of(name) and not trash_names.is_kept(name)]
+                if not driver.backup_of(name) and not trash_names.is_kept(name)
+                and not name.startswith(mirror.SNAPSHOTS)]
 
     @typed
     def manage_existing(self, volume: Volume, reference: Reference) -> Fields:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cinder import exception
-from cinder.brick.ceph import errors, images, renames, trash
+from cinder.brick.ceph import errors, images, mirror, renames, trash
 from cinder.conf import CONF
 from cinder.objects import states
 from cinder.volume import driver
@@ -75,8 +75,9 @@ class KeepsDeleted(rbd_replication.Replication, driver.KeepsTrash):
 
 def goes_with_volume(snapshot: str) -> bool:
     """Return whether a snapshot without a row is removed with its volume: a clone was made of it,
-    or it is kept for backups."""
-    return snapshot.endswith(PASSING) or driver.backup_of(snapshot) is not None
+    it is kept for backups, or the mirror daemon has left it."""
+    return (snapshot.endswith(PASSING) or snapshot.startswith(mirror.SNAPSHOTS)
+            or driver.backup_of(snapshot) is not None)
 
 
 def _may_stay(snapshot: str) -> bool:

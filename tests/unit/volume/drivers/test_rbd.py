@@ -109,6 +109,19 @@ def test_what_a_killed_process_has_open_is_waited_for(storage, ceph, name, call,
     assert operation.state() == EXPECTED[name]
 
 
+def test_what_the_mirror_daemon_has_left_goes_with_the_volume(storage, ceph):
+    """It copies an image from a snapshot, and may be stopped before it removes that."""
+    volume = storage.volume()
+
+    def leave(pool):
+        with pool.image(volume.name) as image:
+            image.create_snap('.rbd-mirror.57576faf-dfdb-4fbe-b27d-e0af6ce6bdd5.be936f74')
+    storage.driver.run(leave)
+    assert storage.driver.get_manageable_snapshots([volume], []) == []
+    storage.driver.delete_volume(volume)
+    assert storage.names() == []
+
+
 def test_a_passing_snapshot_that_is_removed_late_is_made_again(storage, ceph):
     """A process was killed when the cluster had its request, and had not carried it out yet."""
     operation = Operation(storage).prepare()
