@@ -110,4 +110,7 @@ METRICS = {
     'cinder_pool_full_in_seconds': Metric(
         LATEST, 'When the pool is full if it grows as in the last day; infinite if it does not.',
         ('pool',)),
+    'cinder_pool_trash_resources': Metric(
+        LATEST, 'Deleted volumes and snapshots in the trash of the pool.', ('pool',)),
+    'cinder_pool_trash_bytes': Metric(LATEST, 'Sum of their sizes.', ('pool',)),
 }

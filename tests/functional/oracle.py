@@ -34,16 +34,23 @@ _SNAPSHOTS = _table('snapshots', 'id', 'project_id', 'volume_id', 'status', 'vol
 _TRANSFERS = _table('transfers', 'id', 'volume_id')
 _ATTACHMENTS = _table('volume_attachment', 'id', 'volume_id', 'attach_status', 'connection_info')
 _MESSAGES = _table('messages', 'resource_uuid')
+# With the name of a migrated volume on the storage.
+_IN_TRASH = sa.table('trash', *(sa.column(name) for name in (
+    'id', 'resource_type', 'size', 'status')))
+_TRASH = sa.select(_IN_TRASH, _VOLUMES.c.name_id).outerjoin_from(
+    _IN_TRASH, _VOLUMES, _VOLUMES.c.id == _IN_TRASH.c.id)
 _OPERATIONS = sa.table('operations', *(sa.column(name) for name in (
     'id', 'verb', 'resource_id', 'state', 'owner', 'error', 'attempt')))
-# The last event of each resource, and how many say that it was created.
+# The last event of each resource, and how many say that it was created, or deleted.
 _EVENTS = sa.table('events', *(sa.column(name) for name in (
     'id', 'resource_type', 'resource_id', 'kind', 'body')))
 _OF_ONE = sa.select(
     sa.func.max(_EVENTS.c.id).label('last'),
-    sa.func.sum(sa.case((_EVENTS.c.kind == 'create', 1), else_=0)).label('created')).group_by(
+    sa.func.sum(sa.case((_EVENTS.c.kind == 'create', 1), else_=0)).label('created'),
+    sa.func.sum(sa.case((_EVENTS.c.kind == 'delete', 1), else_=0)).label('deleted')).group_by(
         _EVENTS.c.resource_type, _EVENTS.c.resource_id).subquery()
-_LAST_EVENTS = sa.select(_EVENTS, _OF_ONE.c.created).join(_OF_ONE, _EVENTS.c.id == _OF_ONE.c.last)
+_LAST_EVENTS = sa.select(_EVENTS, _OF_ONE.c.created, _OF_ONE.c.deleted).join(
+    _OF_ONE, _EVENTS.c.id == _OF_ONE.c.last)
 # What tenants see; other changes make no events.
 _SEEN = ('status', 'size', 'project_id', 'volume_id', 'volume_size', 'attach_status')
 _RESOURCES = {'volume': 'volumes', 'snapshot': 'snapshots', 'transfer': 'transfers',
@@ -83,6 +90,7 @@ class Oracle:
         with self._engine.connect() as conn:
             rows = {table.name: self._rows(conn, table)
                     for table in (_VOLUMES, _SNAPSHOTS, _TRANSFERS, _ATTACHMENTS, _MESSAGES)}
+            rows['trash'] = conn.execute(_TRASH).all()
             operations = conn.execute(sa.select(_OPERATIONS)).all()
             recorded = conn.execute(_LAST_EVENTS).all()
             told = list(self._notified.findings(conn, operations))
@@ -104,6 +112,8 @@ class Oracle:
         held = {f'volume-{row.name_id or row.id}': (row.status, row.size)
                 for row in rows['volumes']}
         held |= {f'snapshot-{row.id}': (row.status, row.volume_size) for row in rows['snapshots']}
+        held |= {f'trash-{row.resource_type}-{row.name_id or row.id}': (row.status, row.size)
+                 for row in rows['trash']}
         sizes = self._suite.stored()
         yield from (f'on disk without a row: {name}' for name in sorted(sizes.keys() - held.keys()))
         for name, (status, gib) in sorted(held.items()):
@@ -172,8 +182,10 @@ def _recorded(rows: dict[str, list[sa.Row]], last: list[sa.Row]) -> Iterator[str
         alive = {ident for ident, row in told.items() if row.kind != 'delete'}
         yield from (f'no event of {kind} {ident}' for ident in present.keys() - alive)
         yield from (f'no event of the end of {kind} {ident}' for ident in alive - present.keys())
-        yield from (f'{kind} {ident} was created {row.created} times, say the events'
-                    for ident, row in told.items() if row.created != 1)
+        # What comes back from the trash is created again.
+        yield from (f'{kind} {ident} was created {row.created} and deleted {row.deleted} times'
+                    for ident, row in told.items()
+                    if row.created - row.deleted != (row.kind != 'delete'))
         for ident in alive & present.keys():
             body = json.loads(told[ident].body)
             yield from (f'{kind} {ident}: {column} is {body[column]} in its last event, not {value}'

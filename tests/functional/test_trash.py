@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.fakes import sized
+from tests.functional.oracle import Oracle
 from tests.functional.processes import wait_until
 from tests.functional.suite import BACKEND, ROOT, Suite
 
@@ -69,6 +70,7 @@ def test_a_volume_comes_back_with_its_bytes(suite, killed):
     client = suite.client()
     ident, path = _deleted(suite, client, point=POINTS[0] if killed else None)
     assert not path.exists() and len(_files(suite, ident)) == 1
+    Oracle(suite).check()
     assert _in_trash(client)[ident] == 'kept'
     place = client.get('scheduler-stats/get_pools')['pools'][0]['name'].replace('#', '%23')
     assert ident not in str(client.get(f'manageable_volumes?host={place}'))
@@ -83,6 +85,7 @@ def test_a_volume_comes_back_with_its_bytes(suite, killed):
     assert path.read_bytes()[:16] == b'what was written'
     assert client.show('volume', ident)['metadata'] == {'k': 'v'}
     assert ident not in _in_trash(client)
+    Oracle(suite).check()
     client.action(ident, 'os-force_delete')
     client.wait_gone('volume', ident)
     wait_until(lambda: _files(suite, ident) == [], SECONDS, 'the file to be removed')
@@ -101,6 +104,7 @@ def test_age_removes_for_ever(suite, killed):
         _let_age(suite, ident)
     wait_until(lambda: ident not in _in_trash(client), SECONDS, 'the trash to be empty')
     assert _files(suite, ident) == []
+    Oracle(suite).check()
     client.post(f'volumes/{ident}/restore', {}, expect=404)
 
 

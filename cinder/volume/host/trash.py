@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_log import log as logging
 
-from cinder import exception, host_names, objects, operations
+from cinder import exception, host_names, metrics, objects, operations
 from cinder.context import RequestContext
 from cinder.db import trash as trash_db
 from cinder.objects.types import wants_thick
@@ -139,13 +139,26 @@ def _start_purge(ctxt: RequestContext, entry: trash_db.Entry) -> None:
 def offered(ctxt: RequestContext, backend: Backend, report: Mapping[str, Any]) -> dict[str, Any]:
     """Return a report in which the space of the trash is free, because a volume that needs it gets
     it. The schedulers get this one."""
-    sums = trash_db.by_pool(ctxt, backend.host, backend.sharing) if driver_of(backend) else {}
+    if driver_of(backend) is None:
+        return dict(report)
+    sums = trash_db.by_pool(ctxt, backend.host, backend.sharing)
+    _count(backend, report, sums)
     if not sums:
         return dict(report)
     if not report.get('pools'):
         return _with_room({**report}, sum(gib for _number, gib in sums.values()))
     return {**report, 'pools': [_with_room({**pool}, sums.get(pool['pool_name'], (0, 0))[1])
                                 for pool in report['pools']]}
+
+
+def _count(backend: Backend, report: Mapping[str, Any],
+           sums: Mapping[str, tuple[int, int]]) -> None:
+    """Set the gauges of the trash of each pool."""
+    for pool in report.get('pools') or [{'pool_name': backend.name}]:
+        number, gib = sums.get(pool['pool_name'] if report.get('pools') else '', (0, 0))
+        name = f'{backend.host}#{pool["pool_name"]}'
+        metrics.gauge('cinder_pool_trash_resources', number, name)
+        metrics.gauge('cinder_pool_trash_bytes', gib * 1024 ** 3, name)
 
 
 def _with_room(pool: dict[str, Any], gib: int) -> dict[str, Any]:
