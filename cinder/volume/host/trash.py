@@ -122,11 +122,39 @@ def purge(ctxt: RequestContext, driver: driver_api.KeepsTrash,
 
 # ---------------------------------------------------------------------------------------- by age
 def purge_due(ctxt: RequestContext, backend: Backend) -> None:
-    """Start the removal of what has been in the trash for long enough."""
+    """Start the removal of what has been in the trash for long enough, and of the oldest in pools
+    that are full as of the last report."""
     if driver_of(backend) is None:
         return
     for entry in trash_db.due(ctxt, backend.host, backend.cluster):
         _start_purge(ctxt, entry)
+    sums = trash_db.by_pool(ctxt, backend.host, backend.cluster)
+    if sums and _full_pools(backend, refresh=False):
+        # A removal since the last report may have changed that.
+        for name in _full_pools(backend, refresh=True) & sums.keys():
+            _purge_oldest(ctxt, f'{backend.cluster or backend.host}#{name}')
+
+
+def _full_pools(backend: Backend, refresh: bool) -> set[str]:
+    pools = backend.driver.get_volume_stats(refresh=refresh).get('pools') or ()
+    return {pool['pool_name'] for pool in pools if _is_full(pool)}
+
+
+def _is_full(pool: Mapping[str, Any]) -> bool:
+    total, free = pool.get('total_capacity_gb'), pool.get('free_capacity_gb')
+    return _is_number(total) and _is_number(free) and free <= math.floor(
+        total * (pool.get('reserved_percentage') or 0) / 100)
+
+
+def _purge_oldest(ctxt: RequestContext, pool: str) -> None:
+    """Start the removal of the oldest in the trash of a pool that is full, whatever has filled it,
+    unless one is under way."""
+    entries = trash_db.in_pool(ctxt, pool)
+    if all(entry.status == trash_db.KEPT for entry in entries):
+        for entry in entries[:1]:
+            LOG.warning('%s %s is removed from the trash of %s, which is full.',
+                        entry.resource_type, entry.id, pool)
+            _start_purge(ctxt, entry)
 
 
 def _start_purge(ctxt: RequestContext, entry: trash_db.Entry) -> None:

@@ -441,6 +441,19 @@ def test_what_needs_space_gets_that_of_the_oldest(ctxt, manager, volume, run, se
     assert {each.name for each in folder.iterdir()} == {volumes_db.get(ctxt, made.id).name}
 
 
+def test_a_pool_that_was_filled_gets_the_space_of_the_oldest(ctxt, manager, volume, run, sent,
+                                                            full):
+    volumes_api.delete(ctxt, volume)
+    run()
+    sent.clear()
+    for _time in range(2):  # one after the other
+        host_trash.purge_due(ctxt, manager.backend)
+    assert [method for method, _arguments in sent] == ['purge_trash']
+    assert run().state == 'done'
+    host_trash.purge_due(ctxt, manager.backend)
+    assert len(sent) == 1
+
+
 def test_space_that_is_there_purges_nothing(ctxt, manager, trashed, sent):
     sent.clear()
     found = trash_db.get(ctxt, trashed.id)
