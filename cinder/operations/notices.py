@@ -130,6 +130,14 @@ def member_end(ctxt: context.RequestContext, operation: objects.Operation,
         _of_member(ctxt, 'end', operation, _LOAD[members.kind](ctxt, member.id))
 
 
+def left_end(ctxt: context.RequestContext, operation: objects.Operation) -> None:
+    """Notify that the snapshots that a volume still has are deleted with its row: after a reset of
+    its status it may have some."""
+    if operation.verb == 'volume.delete' and notifications.is_enabled():
+        for snapshot in snapshots_db.for_volume(ctxt, operation.resource_id):
+            _of_member(ctxt, 'end', operation, snapshot, status='deleted')
+
+
 def member_error(ctxt: context.RequestContext, operation: objects.Operation, kind: str,
                  member: Any, reason: str) -> None:
     """Notify that a resource that was part of an operation is in error now.

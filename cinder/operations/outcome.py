@@ -113,6 +113,7 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
     row = transition_of(operation)
     with session.writer(ctxt):
         if row.after is None:
+            notices.left_end(ctxt, operation)
             _KINDS[operation.resource_type][0].destroy(ctxt, resource.id)
             moved = True
         else:

@@ -268,3 +268,12 @@ def test_a_notification_outside_a_transaction_is_reported(ctxt, database, monkey
     else:
         notifications.notify(ctxt, 'volume', 'volume.x', volume)
     assert seen == [] if opened else ['volume.x']
+
+
+def test_snapshots_that_are_deleted_with_the_row_of_their_volume(ctxt, make, told):
+    """They were made after a reset of its status, so the deletion knows nothing of them."""
+    resource, operation = make('volume.delete')
+    _member(ctxt, 'volume.delete', resource, 'available')
+    operations.succeed(ctxt, operation, resource)
+    assert told.types == ['snapshot.delete.end', 'volume.delete.end']
+    told.require_changes()
