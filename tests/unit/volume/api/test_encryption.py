@@ -7,7 +7,7 @@ from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.db import backups as backups_db
 from cinder.db import group_types as group_types_db
 from cinder.db import groups as groups_db
-from cinder.db import journal, type_encryption
+from cinder.db import journal, session, type_encryption
 from cinder.db import messages as messages_db
 from cinder.db import quotas as quotas_db
 from cinder.db import snapshots as snapshots_db
@@ -313,6 +313,14 @@ def test_a_volume_gets_the_key_of_the_backup(ctxt, volume, secret, backup, key_m
     assert keys.are_equal(ctxt, made, backup.encryption_key_id)
     # Until the data is there.
     assert volumes_db.get(ctxt, other.id).encryption_key_id == other.encryption_key_id
+
+
+def test_a_rehearsal_makes_no_key(ctxt, volume, secret, backup, key_manager):
+    other = _target(ctxt, volume_type=secret)
+    before = set(key_manager.kept)
+    with session.rehearsal(ctxt):
+        backups.restore(ctxt, backup, other)
+    assert set(key_manager.kept) == before
 
 
 def test_a_volume_with_the_key_of_the_backup_keeps_it(ctxt, volume, backup, key_manager):
