@@ -11,10 +11,11 @@ import subprocess
 from collections.abc import Iterable, Iterator
 
 from cinder.brick.local_dev import reports
+from tests.fakes import file_keys
 from tests.functional import oracle, rabbit
 from tests.functional.client import Client
 from tests.functional.processes import free_port, wait_until
-from tests.functional.suite import Suite, script
+from tests.functional.suite import ROOT, Suite, script
 from tests.functional.tgt import Tgtd
 from tests.lvm import group, initiator, kernel_target
 
@@ -37,6 +38,10 @@ class LVMSuite(Suite):
     def client(self, **kwargs) -> Client:
         """One that is patient, and leaves the processor of a guest to what it waits for."""
         return super().client(**{'timeout': TIMEOUT_SECONDS, 'pause': 0.3} | kwargs)
+
+    def environment(self) -> dict[str, str]:
+        # For the key manager of the tests.
+        return super().environment() | {'PYTHONPATH': str(ROOT)}
 
     def _backend(self, name):
         options = super()._backend(name) | BACKENDS[name] | {
@@ -127,7 +132,8 @@ def running(folder: pathlib.Path, faults: Iterable[str] = (),
         stack.callback(tgtd.stop)
         suite = LVMSuite(
             folder / 'suite', f'sqlite:///{folder}/cinder.sqlite', broker.url('lab'), tgtd,
-            backends=tuple(BACKENDS), options={'DEFAULT': {
+            backends=tuple(BACKENDS), options={'key_manager': {'backend': file_keys.BACKEND},
+                                               'DEFAULT': {
                 'service_down_time': 40, 'report_interval': 8,
                 'backend_stats_polling_interval': 20, 'fault_points': ','.join(
                     f'{name}=kill@{folder}/suite/flags/{name}' for name in faults), **options}})

@@ -19,8 +19,8 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope='session')
-def image_server():
-    with image_server_module.running() as server:
+def image_server(tmp_path_factory):
+    with image_server_module.running(tmp_path_factory.mktemp('images')) as server:
         yield server
 
 
