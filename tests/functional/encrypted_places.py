@@ -77,10 +77,13 @@ class CephHost(Guarded):
     def __init__(self, directory: pathlib.Path, guarded: Guarded, cluster: Cluster,
                  pool: str = 'volumes') -> None:
         self.keystone, self.ceph, self.pool = guarded.keystone, cluster, pool
+        # The store of backups is that of the other host, which may be asked for the next one.
+        options = guarded.options | {'DEFAULT': guarded.options['DEFAULT'] | {
+            'backup_posix_path': guarded.state / 'backups'}}
         # Not that of Guarded, which puts the API into the catalog.
         Suite.__init__(self, directory, guarded.database, guarded.transport, guarded.tgtd, nodes=[
             Node('ceph-host', ('volume', 'backup'))], backends=('ceph',), faults=False,
-            options=guarded.options)
+            options=options)
         self.port = guarded.port
 
     def _backend(self, name: str) -> dict[str, object]:
@@ -113,7 +116,8 @@ class RBD(Files):
             ceph.USER, str(self.host.ceph.conf), self.host.ceph.name)))
 
     def files(self) -> Iterable[pathlib.Path]:
-        return [path for path in self.host.state.rglob('*') if path.is_file()]
+        return [*super().files(),
+                *(path for path in self.host.state.rglob('*') if path.is_file())]
 
     def findings(self) -> list[str]:
         return [*super().findings(), *(f'in RBD: {name}' for name in self.host.stored())]

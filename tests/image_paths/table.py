@@ -144,7 +144,9 @@ def _ways(kind: str) -> tuple[str, ...]:
 
 # Storage -> format of the row of a short run, and the paths that it leaves out; the others run only
 # as a whole.
-_SHORT = {'file': (LUKS2, LONG), 'ceph': (LUKS1, (*LONG, 'attach')), 'thin': (LUKS1, SLOW)}
+_SHORT = {
+    # tests/functional/test_encrypted_volumes.py has backups and transfers of files.
+    'file': (LUKS2, SLOW), 'ceph': (LUKS1, (*LONG, 'transfer', 'attach')), 'thin': (LUKS1, SLOW)}
 
 
 def short(storage: str) -> list[Row]:
