@@ -40,12 +40,15 @@ class Reader(NamedTuple):
     """Who reads a volume; a method of readers.py.
 
     :ivar whole: whether it compares all data, else whether the key opens the header
+    :ivar tried: whether it is tried with another key as well; one that opens headers with the code
+        of another reader is not
     """
 
     name: str
     formats: tuple[str, ...]
     storages: tuple[str, ...]
     whole: bool = True
+    tried: bool = True
 
 
 READERS = (
@@ -54,7 +57,7 @@ READERS = (
     Reader('qemu_img', (PLAIN, LUKS1), ('file', 'ceph')),
     Reader('cryptsetup', ENCRYPTED, STORAGES, whole=False),
     Reader('librbd', ENCRYPTED, ('ceph',)),
-    Reader('dm_crypt', ENCRYPTED, ('thin', 'thick')),
+    Reader('dm_crypt', ENCRYPTED, ('thin', 'thick'), tried=False),
 )
 
 
@@ -123,9 +126,9 @@ class Row(NamedTuple):
         """Return whether data of the row is on the storage as it is, at any time."""
         return self.kind == PLAIN or 'retype' in self.paths and PLAIN in self.to_kinds
 
-    def readers(self, kind: str, whole: bool) -> list[str]:
+    def readers(self, kind: str, whole: bool) -> list[Reader]:
         """Return who reads a volume of this format."""
-        return [each.name for each in READERS if kind in each.formats and each.whole is whole
+        return [each for each in READERS if kind in each.formats and each.whole is whole
                 and self.storage in each.storages]
 
 
