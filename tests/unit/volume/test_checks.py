@@ -58,6 +58,24 @@ def test_other_storages_that_no_driver_can_use(parse, options, words):
     assert problem.fatal and words in problem.text
 
 
+class WithoutTrash(driver.VolumeDriver):
+    """Removes at once what is deleted."""
+
+
+@pytest.mark.parametrize(('name', 'words'), [
+    ('cinder.volume.drivers.file.FileVolumeDriver', None), ('no.such.Driver', None),
+    (f'{__name__}.WithoutTrash', 'WithoutTrash has no trash: set it to 0')])
+@pytest.mark.parametrize('hours', [0, 24])
+def test_what_is_kept_needs_a_trash(parse, name, words, hours):
+    found = list(checks.check_trash(parse(
+        f'[DEFAULT]\nenabled_backends = one\n[one]\nvolume_driver = {name}\n'
+        f'delete_to_trash_hours = {hours}\n')))
+    assert len(found) == bool(hours and words)
+    for problem in found:
+        assert problem.fatal and '\n' not in problem.text
+        assert '[one] delete_to_trash_hours = 24' in problem.text and words in problem.text
+
+
 @pytest.mark.parametrize(('options', 'words'), [
     ('', 'set [DEFAULT] cinder_internal_tenant_project_id and cinder_internal_tenant_user_id'),
     ('cinder_internal_tenant_project_id = p\n', 'set [DEFAULT] cinder_internal_tenant_user_id'),
