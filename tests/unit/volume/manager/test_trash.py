@@ -29,7 +29,7 @@ from tests.fakes.journal import wake
 from tests.unit.volume.conftest import BACKEND, POOL
 
 HOURS = 5
-OPTIONS = {'volume_driver': 'tests.fakes.trashing.TrashingDriver', 'delete_to_trash_hours': HOURS}
+OPTIONS = {'delete_to_trash_hours': HOURS}
 GONE = {'volume': exception.VolumeNotFound, 'snapshot': exception.SnapshotNotFound}
 TABLES = {'volume': volumes_db, 'snapshot': snapshots_db}
 APIS = {'volume': volumes_api, 'snapshot': snapshots_api}
@@ -117,7 +117,7 @@ def test_what_is_deleted_is_gone_for_clients_and_kept_on_the_storage(ctxt, kind,
     with pytest.raises(GONE[kind]):
         TABLES[kind].get(ctxt, trashed.id)
     assert trashed.id not in TABLES[kind].list_rows(ctxt).ids
-    assert (folder / f'trash.{trashed.name}').exists() and not (folder / trashed.name).exists()
+    assert (folder / f'trash-{trashed.name}').exists() and not (folder / trashed.name).exists()
     row = _row(ctxt, trashed.id)
     assert (row['status'], row['resource_type'], row['size'], row['display_name']) == (
         'kept', kind, 1, kind[0])
@@ -164,7 +164,7 @@ def test_a_forced_deletion_bypasses_the_trash(ctxt, kind, request, run, folder):
     thing = request.getfixturevalue(kind)
     APIS[kind].delete(ctxt, thing, force=True)
     assert run().state == 'done'
-    assert not (folder / thing.name).exists() and not (folder / f'trash.{thing.name}').exists()
+    assert not (folder / thing.name).exists() and not (folder / f'trash-{thing.name}').exists()
     assert trash_db.find(ctxt, thing.id) is None
 
 
@@ -174,7 +174,7 @@ def test_a_purge_removes_for_ever(ctxt, kind, trashed, run, folder):
     with pytest.raises(exception.NotRestorable, match='removes it for ever'):
         RESTORE[kind](ctxt, trashed.id)
     assert run().state == 'done'
-    assert not (folder / f'trash.{trashed.name}').exists()
+    assert not (folder / f'trash-{trashed.name}').exists()
     for act in (trash_api.purge, RESTORE[kind]):
         with pytest.raises(exception.NotInTrash):
             act(ctxt, trashed.id)
@@ -191,8 +191,11 @@ def test_age_purges(ctxt, manager, trashed, sent, run):
     assert run().state == 'done'
 
 
-def test_what_the_storage_needs_stays_and_is_tried_again_later(ctxt, manager, trashed, run):
-    manager.backend.driver.trash_busy = True
+def test_what_the_storage_needs_stays_and_is_tried_again_later(ctxt, manager, kind, trashed, run,
+                                                               monkeypatch):
+    def refuse(_resource):
+        raise exception.VolumeIsBusy(volume_name='v', reason='a clone')
+    monkeypatch.setattr(manager.backend.driver, f'purge_trashed_{kind}', refuse)
     trash_api.purge(ctxt, trashed.id)
     assert run().state == 'failed'
     row = _row(ctxt, trashed.id)
@@ -202,11 +205,11 @@ def test_what_the_storage_needs_stays_and_is_tried_again_later(ctxt, manager, tr
 
 
 def test_a_restore_that_fails_leaves_an_error_that_can_be_deleted(ctxt, kind, trashed, run, folder):
-    (folder / f'trash.{trashed.name}').rename(folder / 'away')
+    (folder / f'trash-{trashed.name}').rename(folder / 'away')
     RESTORE[kind](ctxt, trashed.id)
     assert run().state == 'failed'
     assert TABLES[kind].get(ctxt, trashed.id).status == 'error'
-    (folder / 'away').rename(folder / f'trash.{trashed.name}')
+    (folder / 'away').rename(folder / f'trash-{trashed.name}')
     APIS[kind].delete(ctxt, TABLES[kind].get(ctxt, trashed.id))
     assert run().state == 'done'
     RESTORE[kind](ctxt, trashed.id)
@@ -227,7 +230,7 @@ def test_a_cascade_keeps_all_and_the_volume_comes_first(ctxt, volume, snapshot, 
     volumes_api.delete(ctxt, volume, cascade=True)
     assert run().state == 'done'
     assert {each.name for each in folder.iterdir()} == {
-        f'trash.{volume.name}', f'trash.{snapshot.name}'}
+        f'trash-{volume.name}', f'trash-{snapshot.name}'}
     with pytest.raises(exception.NotRestorable, match='in the trash; restore it first'):
         trash_api.restore_snapshot(ctxt, snapshot.id)
     assert _row(ctxt, snapshot.id)['status'] == 'kept'
@@ -274,7 +277,7 @@ def test_a_group_keeps_its_volumes(ctxt, manager, volume, run, folder):
     assert run().state == 'done'
     with pytest.raises(exception.GroupNotFound):
         groups_db.get(ctxt, group.id)
-    assert {each.name for each in folder.iterdir()} == {f'trash.{volume.name}'}
+    assert {each.name for each in folder.iterdir()} == {f'trash-{volume.name}'}
     trash_api.restore_volume(ctxt, volume.id)
     assert run().state == 'done'
     assert volumes_db.get(ctxt, volume.id).group_id is None
