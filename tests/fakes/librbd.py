@@ -318,6 +318,12 @@ class Image:
         else:
             self._image.snapshots.remove(found)
 
+    def remove_snap_by_id(self, ident):
+        found = next(each for each in self._image.snapshots if each['id'] == ident)
+        if _children(self._ioctx.cluster, self._image, found):
+            raise Error(errno.EBUSY)
+        self._image.snapshots.remove(found)
+
     def protect_snap(self, name):
         _snapshot(self._image, name)['protected'] = True
 

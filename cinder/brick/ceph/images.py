@@ -91,7 +91,19 @@ def remove_snapshot(pool: Pool, name: str, snapshot: str) -> None:
     """
     with (contextlib.suppress(errors.NotFound), naming_clones(pool, name, snapshot),
           pool.image(name) as image):
-        _remove(image, snapshot)
+        try:
+            _remove(image, snapshot)
+        except errors.NotFound:
+            _finish_removal(image, snapshot)
+
+
+def _finish_removal(image: Any, snapshot: str) -> None:
+    """Remove what an interrupted removal of a snapshot has left: librbd renames it first, and then
+    removes it if it has no clones."""
+    for each in image.list_snaps():
+        if each.get('trash', {}).get('original_name') == snapshot:
+            with contextlib.suppress(errors.Busy, errors.Locked, errors.NotFound):
+                image.remove_snap_by_id(each['id'])
 
 
 @contextlib.contextmanager

@@ -109,6 +109,20 @@ def test_what_a_killed_process_has_open_is_waited_for(storage, ceph, name, call,
     assert operation.state() == EXPECTED[name]
 
 
+@pytest.mark.parametrize('cloned', [False, True])
+def test_an_interrupted_removal_of_a_snapshot_is_finished(storage, ceph, cloned):
+    """librbd was killed when it had renamed the snapshot; one with clones stays like that."""
+    volume, clone = storage.volume(), volumes.volume()
+    snapshot = storage.snapshot(volume)
+    if cloned:
+        storage.driver.create_volume_from_snapshot(clone, snapshot)
+    kept, = ceph.pools['rbd'].find(volume.name).snapshots
+    kept |= {'namespace': librbd.TRASH, 'trash': {'original_name': snapshot.name}, 'name': 'x'}
+    for _attempt in range(2):
+        storage.driver.delete_snapshot(snapshot)
+        assert len(ceph.pools['rbd'].find(volume.name).snapshots) == cloned
+
+
 def test_what_the_mirror_daemon_has_left_goes_with_the_volume(storage, ceph):
     """It copies an image from a snapshot, and may be stopped before it removes that."""
     volume = storage.volume()
