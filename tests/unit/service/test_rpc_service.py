@@ -2,6 +2,7 @@
 """A service with a fake manager on the in-memory bus and a real database file."""
 import os
 import sys
+import threading
 import time
 
 import pytest
@@ -27,7 +28,11 @@ def bus(database, monkeypatch):
 
 @pytest.fixture
 def make():
-    made = []
+    made, threads = [], []
+
+    def in_background(work, name):
+        threads.append(threading.Thread(target=work, name=name, daemon=True))
+        threads[-1].start()
 
     def create(host='one@fake', **kwargs):
         kwargs = {'binary': 'cinder-volume', 'manager': FAKE, 'report_interval': 1,
@@ -35,11 +40,17 @@ def make():
         server = service.Service.create(host, **kwargs)
         # Native threads that idle in a pool are only joined after a second.
         server._drain = lambda: [queue.stop() for queue in server._servers]
+        server._in_background = in_background
         made.append(server)
         return server
     yield create
     for server in made:
         server.stop()
+    for thread in threads:
+        # A heartbeat that is under way would report in the next test.
+        thread.join(10)
+        assert not thread.is_alive(), thread.name
+    for server in made:
         # Also where stop() had nothing to do: a queue that is left over takes the messages of the
         # next test, whose service has the same name.
         for queue in filter(None, (*server._servers, server._liveness_server)):
