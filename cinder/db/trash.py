@@ -233,11 +233,13 @@ def finish_transition(ctxt: RequestContext, ident: str, meanwhile: str | None, s
 
 
 @session.retry_on_deadlock
-def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None) -> None:
+def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None,
+            needed: str | None = None) -> None:
     """Forget what was removed for ever, with what was in the trash of the same volume if it is a
     volume, and note the keys of all that, which nothing needs any more.
 
     :param also: a volume that was not in the trash, whose key is noted too.
+    :param needed: a key that is not noted, because something still needs it.
     """
     with session.writer(ctxt) as conn:
         if also is not None:
@@ -250,7 +252,8 @@ def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None
             .where(gone, _T.c.encryption_key_id.is_not(None))).all()
         conn.execute(_T.delete().where(gone))
         for key in keys:
-            unused_keys.note(ctxt, *key)
+            if key[0] != needed:
+                unused_keys.note(ctxt, *key)
 
 
 def leave_behind(ctxt: RequestContext, volume_id: str, target_id: str) -> None:

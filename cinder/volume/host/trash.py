@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from oslo_log import log as logging
@@ -62,12 +62,28 @@ def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
         noted = True
     getattr(backend.driver, f'delete_{kind}')(resource)
     if driver is not None and _may_be_there(backend, operation):
-        getattr(driver, f'purge_trashed_{kind}')(resource)
+        with _not_usable(kind, resource):
+            getattr(driver, f'purge_trashed_{kind}')(resource)
         noted = True
     if not noted:
         return lambda: None
     return functools.partial(trash_db.destroy, ctxt, resource.id,
-                             resource if operation.arguments.get(KEEPS_KEY) else None)
+                             resource if kind == 'volume' else None)
+
+
+@contextlib.contextmanager
+def _not_usable(kind: str, resource: objects.Volume | objects.Snapshot) -> Iterator[None]:
+    """Let nobody take a resource that is busy in the trash, where nobody can use it, for one that
+    is as it was before.
+
+    :raises VolumeBackendAPIException: it is busy.
+    """
+    try:
+        yield
+    except (exception.VolumeIsBusy, exception.SnapshotIsBusy) as exc:
+        raise exception.VolumeBackendAPIException(
+            data=f'{kind} {resource.id} is in the trash and cannot be removed from it: {exc}',
+        ) from exc
 
 
 def _moved(driver: driver_api.KeepsTrash, kind: str,
@@ -102,11 +118,16 @@ def _goes_to_trash(backend: Backend, operation: objects.Operation,
 def _purge_snapshots(ctxt: RequestContext, driver: driver_api.KeepsTrash,
                      volume: objects.Volume) -> int:
     """Remove what is in the trash and depends on a volume that is removed for ever; return how many
-    entries of it the trash has."""
+    entries of it the trash had.
+
+    Each is forgotten at once, because the removal of the volume may fail afterwards. The key of
+    the volume is still needed then, and is left to the removal of the volume.
+    """
     entries = trash_db.of_volume(ctxt, volume.id)
     for entry in entries:
         if entry.resource_type == 'snapshot':
             driver.purge_trashed_snapshot(trash_db.get(ctxt, entry.id))
+            trash_db.destroy(ctxt, entry.id, needed=volume.encryption_key_id)
     return len(entries)
 
 
