@@ -63,6 +63,16 @@ def restore_volume(ctxt: RequestContext, volume_id: str) -> objects.Volume:
     return volume
 
 
+def status_to_keep(ctxt: RequestContext, volume: objects.Volume) -> dict[str, str | None]:
+    """Return the column of a volume that is to be deleted again because its restore failed: a later
+    restore gives it the status that it had before, and not that of the failed restore."""
+    if volume.status == 'error':
+        entry = trash_db.find(ctxt, volume.id)
+        if entry is not None and entry.status == trash_db.RESTORING:
+            return {'previous_status': volume.previous_status}
+    return {}
+
+
 def _type(ctxt: RequestContext, volume: objects.Volume) -> dict[str, None]:
     """Return the columns of a volume whose type was deleted meanwhile.
 

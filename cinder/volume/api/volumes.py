@@ -25,7 +25,7 @@ from cinder.objects import states, type_sizes
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import encryption, images, notices, zones
+from cinder.volume.api import encryption, images, notices, trash, zones
 
 
 def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = None,
@@ -236,7 +236,8 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
     ours = volume.status != 'error_managing'
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
     with fault_points.around('volume.delete:api:commit'), session.writer(ctxt):
-        volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
+        volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions),
+                              **trash.status_to_keep(ctxt, volume))
         if 'keeps_key' not in how:
             encryption.note_unused(ctxt, volume)
         operations.cancel_queued(ctxt, volume, 'The volume was deleted.')

@@ -217,6 +217,23 @@ def test_a_restore_that_fails_leaves_an_error_that_can_be_deleted(ctxt, kind, tr
     assert (folder / trashed.name).exists()
 
 
+@pytest.mark.parametrize('status', ['available', 'error_restoring', 'error'])
+def test_a_restore_that_failed_is_not_the_status_of_the_next(ctxt, volume, run, folder, status):
+    volumes_db.overwrite(ctxt, volume.id, {'status': status})
+    away = folder / f'trash-{volume.name}'
+    for _attempt in range(2):
+        volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+        assert run().state == 'done'
+        away.rename(folder / 'away')
+        trash_api.restore_volume(ctxt, volume.id)
+        assert run().state == 'failed' and volumes_db.get(ctxt, volume.id).status == 'error'
+        (folder / 'away').rename(away)
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    run()
+    trash_api.restore_volume(ctxt, volume.id)
+    assert run().state == 'done' and volumes_db.get(ctxt, volume.id).status == status
+
+
 def test_only_one_of_two_restores_is_accepted(ctxt, kind, trashed):
     RESTORE[kind](ctxt, trashed.id)
     with pytest.raises((exception.NotRestorable, exception.NotInTrash)):
@@ -255,6 +272,40 @@ def test_a_volume_takes_its_snapshots_along(ctxt, volume, snapshot, run, folder,
     assert list(folder.iterdir()) == [] and trash_db.list_rows(ctxt).rows == []
     with pytest.raises(exception.NotInTrash):
         trash_api.restore_snapshot(ctxt, snapshot.id)
+
+
+@pytest.mark.parametrize('how', ['purge', 'force'])
+def test_snapshots_that_went_before_a_failure_are_not_offered(
+        ctxt, manager, volume, snapshot, run, key_manager, monkeypatch, how):
+    key = key_manager.create_key(ctxt, 'AES', 256)
+    for table, thing in ((volumes_db, volume), (snapshots_db, snapshot)):
+        table.update(ctxt, thing.id, {'encryption_key_id': key})
+    snapshots_api.delete(ctxt, snapshots_db.get(ctxt, snapshot.id))
+    run()
+    if how == 'purge':
+        volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+        run()
+
+    def refuse(_volume):
+        raise exception.VolumeIsBusy(volume_name='v', reason='a clone')
+    with monkeypatch.context() as patch:
+        patch.setattr(manager.backend.driver, 'purge_trashed_volume', refuse)
+        if how == 'purge':
+            trash_api.purge(ctxt, volume.id)
+        else:
+            volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
+        assert run().state == 'failed'
+    assert trash_db.find(ctxt, snapshot.id) is None
+    keys.delete_unused(ctxt)
+    if how == 'purge':
+        assert _row(ctxt, volume.id)['status'] == 'kept' and key in key_manager.kept
+        trash_api.purge(ctxt, volume.id)
+    else:
+        assert volumes_db.get(ctxt, volume.id).status == 'error_deleting'
+        volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
+    assert run().state == 'done'
+    keys.delete_unused(ctxt)
+    assert not key_manager.kept
 
 
 @pytest.mark.parametrize('status', ['deleting', 'reverting', 'error_managing'])
