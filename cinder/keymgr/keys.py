@@ -267,17 +267,23 @@ def release(ctxt: RequestContext, key_id: str | None, volume_id: str | None,
     :param volume_id: None: the key was made for an image.
     :param project_id: project that the key belongs to; that of the caller by default.
     """
-    if key_id in (None, options.FIXED_KEY_ID):
-        return True
+    return key_id in (None, options.FIXED_KEY_ID) or _delete_if_unused(
+        ctxt, key_id, volume_id, project_id) is not None
+
+
+def _delete_if_unused(ctxt: RequestContext, key_id: str, volume_id: str | None,
+                      project_id: str | None = None) -> bool | None:
+    """Return whether a key was deleted; False: it is used; None: that failed, and it is noted."""
     try:
-        if volume_id is None or not keys_db.is_used(ctxt, key_id, volume_id):
-            _delete(ctxt, key_id)
+        if volume_id is not None and keys_db.is_used(ctxt, key_id, volume_id):
+            return False
+        _delete(ctxt, key_id)
     except Exception as exc:
         LOG.warning('Key %s is no longer used, but could not be deleted from the key manager, '
                     'which is tried again later: %s', key_id, failures.one_line(exc))
         with contextlib.suppress(Exception):
             unused_keys.note(ctxt, key_id, volume_id, project_id or ctxt.project_id)
-        return False
+        return None
     return True
 
 
@@ -326,11 +332,13 @@ def delete_unused(ctxt: RequestContext, limit: int = 10) -> int:
 
 def delete_noted(ctxt: RequestContext, found: unused_keys.UnusedKey) -> bool:
     """Delete a key that was noted as unused, unless it is used; return False if that fails."""
-    if not release(ctxt, found.id, found.volume_id):
+    deleted = _delete_if_unused(ctxt, *found)
+    if deleted is None:
         unused_keys.put_last(ctxt, found.id)
         return False
     unused_keys.forget(ctxt, found.id)
-    return True
+    # What used it may have ended meanwhile, and left the note that was there.
+    return deleted or release(ctxt, *found)
 
 
 def _delete(ctxt: RequestContext, key_id: str) -> None:

@@ -123,6 +123,22 @@ def test_a_key_stays_while_a_snapshot_or_backup_has_it(ctxt, key_manager, volume
     assert _release(ctxt, volume) and not key_manager.kept
 
 
+def test_a_note_that_was_left_by_the_last_user_is_not_lost(ctxt, key_manager, volume, monkeypatch):
+    """The last user of the key ends while a request finds it used: it notes what is noted."""
+    key, is_used = volume.encryption_key_id, keys.keys_db.is_used
+
+    def look(*args):
+        used = is_used(*args)
+        volumes_db.destroy(ctxt, volume.id)
+        unused_keys.note(ctxt, key, volume.id, 'p1')
+        return used
+    unused_keys.note(ctxt, key, volume.id, 'p1')
+    with monkeypatch.context() as patch:
+        patch.setattr(keys.keys_db, 'is_used', look)
+        assert keys.delete_unused(ctxt) == 0
+    assert keys.delete_unused(ctxt) == 0 and not key_manager.kept
+
+
 def test_a_key_that_is_gone_is_released(ctxt, key_manager, volume):
     volumes_db.destroy(ctxt, volume.id)
     key_manager.kept.clear()
