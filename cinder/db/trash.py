@@ -19,6 +19,7 @@ from cinder.db import (
     operations,
     rows,
     session,
+    transitions,
     types,
     unused_keys,
 )
@@ -66,6 +67,14 @@ def is_kept_by(ctxt: RequestContext, placed: objects.Volume | objects.Group) -> 
     with session.reader(ctxt) as conn:
         return bool(conn.execute(sa.select(_BACKENDS.c.hours).where(
             _BACKENDS.c.name == backend)).scalar())
+
+
+def is_deleted(ctxt: RequestContext, resource: objects.Volume | objects.Snapshot) -> bool:
+    """Return whether the row of a resource is deleted by now."""
+    table = _TABLES[resource.obj_name().lower()]
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(table.c.id).where(
+            table.c.id == resource.id, table.c.deleted == sa.false())).first() is None
 
 
 # ----------------------------------------------------------------------- what is in the trash
@@ -195,6 +204,26 @@ def by_pool(ctxt: RequestContext, host: str, cluster: str | None) -> dict[str, t
 def _sums(host: str, cluster: str | None) -> sa.Select:
     return sa.select(_T.c.host, sa.func.count(), sa.func.sum(_T.c.size)).where(
         _T.c.status.in_((KEPT, PURGING)), _of_backend(host, cluster)).group_by(_T.c.host)
+
+
+# -------------------------------------------------------------------------------- requirements
+@transitions.kept
+def volume_restored() -> transitions.Requirement:
+    """Require that the storage of a volume is not in the trash, because its restore failed."""
+    return _restored(_VOLUMES)
+
+
+@transitions.kept
+def snapshot_restored() -> transitions.Requirement:
+    """Require the same of a snapshot."""
+    return _restored(_SNAPSHOTS)
+
+
+def _restored(table: sa.Table) -> transitions.Requirement:
+    return transitions.Requirement(
+        ~sa.exists().where(_T.c.id == table.c.id),
+        'may still be in the trash of its storage, because its restore failed; delete it and '
+        'restore it again')
 
 
 # ------------------------------------------------------------------------------------- changes

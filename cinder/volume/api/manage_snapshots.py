@@ -6,6 +6,7 @@ from cinder.context import RequestContext
 from cinder.db import backup_sources, session
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import trash as trash_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
@@ -66,7 +67,8 @@ def unmanage(ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
     with session.writer(ctxt):
         snapshots_db.transition(ctxt, snapshot, 'unmanage',
                                 conditions=(snapshots_db.no_group_snapshot,
-                                            backup_sources.snapshot_unread))
+                                            backup_sources.snapshot_unread,
+                                            trash_db.snapshot_restored))
         operation = operations_db.create(ctxt, 'snapshot.unmanage', snapshot,
                                          **volumes.service_of(snapshot.volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)

@@ -5,6 +5,7 @@ from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backend_volumes, backup_sources, session
 from cinder.db import operations as operations_db
+from cinder.db import trash as trash_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -82,7 +83,7 @@ def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'unmanage', conditions=(
             requirements.not_attached, requirements.not_migrating, requirements.no_group,
-            backup_sources.volume_unread, requirements.no_snapshots))
+            backup_sources.volume_unread, requirements.no_snapshots, trash_db.volume_restored))
         if volume.host is None:
             volumes.destroy(ctxt, volume, 'unmanage')
             return

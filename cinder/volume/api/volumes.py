@@ -206,8 +206,11 @@ def delete(ctxt: RequestContext, volume: objects.Volume, force: bool = False,
     :param cascade: delete its snapshots as well.
     :raises InvalidVolume: status, attachments, snapshots, a group or a migration forbid it.
     """
-    keeps_key = volume.has_own_key and not force and trash_db.is_kept_by(ctxt, volume)
-    how = {'bypass_trash': True} if force else {'keeps_key': True} if keeps_key else {}
+    # A deletion that is under way may put it into the trash before a forced one begins.
+    keeps_key = (volume.has_own_key and (not force or volume.status == 'deleting')
+                 and trash_db.is_kept_by(ctxt, volume))
+    how = {name: True for name, holds in (
+        ('bypass_trash', force), ('keeps_key', keeps_key)) if holds}
     try:
         _delete(ctxt, volume, force, cascade, how)
     except exception.InvalidVolume:

@@ -53,7 +53,7 @@ def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
     :param operation: deletes the resource, perhaps with others
     """
     driver, kind = driver_of(backend), resource.obj_name().lower()
-    if driver is not None and _goes_to_trash(backend, operation, resource) and _moved(
+    if driver is not None and _goes_to_trash(ctxt, backend, operation, resource) and _moved(
             driver, kind, resource):
         return functools.partial(trash_db.put, ctxt, resource, hours(backend),
                                  backend.configuration.trash_counts_for_quota)
@@ -73,8 +73,8 @@ def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
 
 @contextlib.contextmanager
 def _not_usable(kind: str, resource: objects.Volume | objects.Snapshot) -> Iterator[None]:
-    """Let nobody take a resource that is busy in the trash, where nobody can use it, for one that
-    is as it was before.
+    """Fail if a resource is busy in the trash: unlike one that is busy at its place, it cannot be
+    available again.
 
     :raises VolumeBackendAPIException: it is busy.
     """
@@ -104,10 +104,12 @@ def _may_be_there(backend: Backend, operation: objects.Operation) -> bool:
     return bool(hours(backend) or operation.arguments.get(BYPASS) or operation.attempt > 1)
 
 
-def _goes_to_trash(backend: Backend, operation: objects.Operation,
+def _goes_to_trash(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
                    resource: objects.Volume | objects.Snapshot) -> bool:
     if not hours(backend) or operation.arguments.get(BYPASS) or not resource.use_quota:
         return False
+    if trash_db.is_deleted(ctxt, resource):
+        return False  # by another operation, before this one had the lock
     if isinstance(resource, objects.Snapshot):
         return resource.progress == '100%'
     # Without a time, its creation has failed. The rest of a migration has no user.
@@ -126,7 +128,9 @@ def _purge_snapshots(ctxt: RequestContext, driver: driver_api.KeepsTrash,
     entries = trash_db.of_volume(ctxt, volume.id)
     for entry in entries:
         if entry.resource_type == 'snapshot':
-            driver.purge_trashed_snapshot(trash_db.get(ctxt, entry.id))
+            # A purge of the snapshot itself may have ended meanwhile.
+            with contextlib.suppress(exception.NotInTrash):
+                driver.purge_trashed_snapshot(trash_db.get(ctxt, entry.id))
             trash_db.destroy(ctxt, entry.id, needed=volume.encryption_key_id)
     return len(entries)
 

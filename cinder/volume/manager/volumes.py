@@ -130,9 +130,10 @@ class VolumeEndpoint:
             snapshot.volume = volume
             with locks.write_lock(snapshot):
                 record = trash.remove(ctxt, self.backend, operation, snapshot)
-            with session.writer(ctxt):
-                operations.record_member_removed(ctxt, operation, 'snapshot', snapshot)
-                record()
+                # Still locked: a deletion of the snapshot itself sees that it is done.
+                with session.writer(ctxt):
+                    operations.record_member_removed(ctxt, operation, 'snapshot', snapshot)
+                    record()
 
     @operations.handles('volume.extend')
     def extend_volume(self, ctxt: RequestContext, operation: objects.Operation,

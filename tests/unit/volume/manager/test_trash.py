@@ -20,6 +20,7 @@ from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys
 from cinder.volume import manager as manager_package
 from cinder.volume.api import groups as groups_api
+from cinder.volume.api import manage_snapshots, manage_volumes
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import trash as trash_api
 from cinder.volume.api import volumes as volumes_api
@@ -217,6 +218,17 @@ def test_a_restore_that_fails_leaves_an_error_that_can_be_deleted(ctxt, kind, tr
     assert (folder / trashed.name).exists()
 
 
+def test_what_a_failed_restore_left_in_the_trash_is_not_unmanaged(ctxt, kind, trashed, run,
+                                                                   folder):
+    (folder / f'trash-{trashed.name}').rename(folder / 'away')
+    RESTORE[kind](ctxt, trashed.id)
+    run()
+    unmanage = {'volume': manage_volumes, 'snapshot': manage_snapshots}[kind].unmanage
+    with pytest.raises(exception.Invalid, match='delete it and restore it again'):
+        unmanage(ctxt, TABLES[kind].get(ctxt, trashed.id))
+    assert TABLES[kind].get(ctxt, trashed.id).status == 'error'
+
+
 @pytest.mark.parametrize('status', ['available', 'error_restoring', 'error'])
 def test_a_restore_that_failed_is_not_the_status_of_the_next(ctxt, volume, run, folder, status):
     volumes_db.overwrite(ctxt, volume.id, {'status': status})
@@ -373,6 +385,30 @@ def test_a_key_stays_as_long_as_its_data(ctxt, manager, volume, run, key_manager
         trash_api.restore_volume(ctxt, volume.id)
         run()
         assert volumes_db.get(ctxt, volume.id).encryption_key_id == key
+
+
+def test_a_forced_deletion_leaves_the_key_to_the_one_under_way(ctxt, volume, sent, run, folder,
+                                                                manager, key_manager):
+    key = key_manager.create_key(ctxt, 'AES', 256)
+    volumes_db.update(ctxt, volume.id, {'encryption_key_id': key})
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
+    assert key in key_manager.kept
+    assert run().state == 'done' and list(folder.iterdir()) == []
+    keys.delete_unused(ctxt)
+    assert key not in key_manager.kept
+
+
+def test_the_purge_of_a_volume_meets_one_of_its_snapshot(ctxt, volume, snapshot, run, folder,
+                                                          monkeypatch):
+    volumes_api.delete(ctxt, volume, cascade=True)
+    run()
+    trash_api.purge(ctxt, volume.id)
+    entries = trash_db.of_volume(ctxt, volume.id)
+    (folder / f'trash-{snapshot.name}').unlink()
+    trash_db.destroy(ctxt, snapshot.id)
+    monkeypatch.setattr(trash_db, 'of_volume', lambda *_args: entries)
+    assert run().state == 'done' and list(folder.iterdir()) == []
 
 
 def test_without_its_key_nothing_is_kept(ctxt, manager, volume, run, folder, key_manager):
