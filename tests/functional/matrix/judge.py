@@ -8,8 +8,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from cinder import context
 from cinder.cmd import quota_recount
-from tests.functional.matrix.site import ADMIN, Site
+from cinder.keymgr import keys
+from cinder.volume.drivers import trash_names
+from tests.api.client import PROJECT
+from tests.functional.matrix.site import ADMIN, BACKENDS, Site
 from tests.functional.matrix.table import LEGACY, OTHER_HOST, RESETS
 
 GIB = 2 ** 30
@@ -34,25 +38,38 @@ class Judge:
     :param contents: name on storage -> what it held before
     :param failed: the storage did nothing that it was asked for, for a while
     :param interrupted: work broke off before what was done could be written down
+    :param halfway: a forced deletion had removed something, and failed then
     """
 
     def __init__(self, site: Site, requests: Iterable[str], contents: dict[str, bytes],
-                 image: bytes = b'', failed: bool = False, interrupted: bool = False) -> None:
+                 image: bytes = b'', failed: bool = False, interrupted: bool = False,
+                 halfway: bool = False) -> None:
         self._site, self._requests = site, set(requests)
-        self._failed, self._interrupted = failed, interrupted
+        self._failed, self._interrupted, self._halfway = failed, interrupted, halfway
         self._contents, self._image = contents, image
 
     def rows(self, table: str) -> list[Row]:
         """Rows that are not deleted."""
+        return self._select(f'SELECT * FROM "{table}" WHERE deleted = 0 ORDER BY created_at, id')
+
+    def _select(self, sql: str) -> list[Row]:
         cursor = self._site.database._conn.cursor()
         cursor.row_factory = sqlite3.Row
-        return [dict(row) for row in cursor.execute(
-            f'SELECT * FROM "{table}" WHERE deleted = 0 ORDER BY created_at, id')]
+        return [dict(row) for row in cursor.execute(sql)]
+
+    def trash(self) -> list[Row]:
+        """What is in the trash, with `row`: that of the resource."""
+        resources = {row['id']: row for table in ('volumes', 'snapshots')
+                     for row in self._select(f'SELECT * FROM {table}')}
+        return [{**entry, 'row': resources[entry['id']]} for entry in self._select(
+            'SELECT * FROM trash ORDER BY created_at, id')]
 
     def findings(self) -> Iterator[str]:
         """All that does not fit together when nothing is under way."""
         self._tables = {name: self.rows(name) for name in TABLES}
+        self._trash = self.trash()
         yield from self._moving()
+        yield from self._entries()
         yield from self._silent()
         yield from self._facts()
         yield from self._attachments()
@@ -78,6 +95,17 @@ class Judge:
                 yield f'volume {row["id"]} has migration_status {row["migration_status"]}'
             if row.get('becoming_type_id'):
                 yield f'volume {row["id"]} still becomes another type'
+
+    def _entries(self) -> Iterator[str]:
+        """The trash keeps what is deleted, and what a restore failed with."""
+        for entry in self._trash:
+            name = f'{entry["resource_type"]} {entry["id"]}'
+            if entry['status'] == 'purging' or (
+                    entry['status'] == 'kept' and not entry['row']['deleted']):
+                yield f'{name} ({entry["row"]["status"]}) is {entry["status"]} in the trash'
+            if entry['status'] == 'restoring' and not (self._requests & RESETS) and (
+                    entry['row']['deleted'] or 'error' not in entry['row']['status']):
+                yield f'{name} ({entry["row"]["status"]}) is still restoring in the trash'
 
     def _silent(self) -> Iterator[str]:
         explained = {row['resource_uuid'] for row in self.rows('messages')}
@@ -147,13 +175,26 @@ class Judge:
         files, wanted = self._site.files(), {}
         # A deletion that broke off may have been done; when an administrator ends it, nobody looks
         # again but the doctor.
-        doubtful = self._interrupted and self._requests & RESETS
+        doubtful = self._halfway or self._interrupted and self._requests & RESETS
         volumes = {row['id']: row for row in self._tables['volumes']}
         for row in volumes.values():
-            wanted[f'volume-{row["name_id"] or row["id"]}'] = row, row['size'], row['host']
+            wanted[_name_of(row)] = row, row['size'], row['host']
         for row in self._tables['snapshots']:
             owner = volumes.get(row['volume_id'])
-            wanted[f'snapshot-{row["id"]}'] = row, row['volume_size'], owner and owner['host']
+            wanted[_name_of(row)] = row, row['volume_size'], owner and owner['host']
+        restoring = {entry['id'] for entry in self._trash if entry['status'] == 'restoring'}
+        # A restore or a deletion that failed may have left these in the trash of the storage.
+        unsure = {name for name, (row, *_) in wanted.items() if row['id'] in restoring
+                  or row['status'] == 'error_deleting' or doubtful}
+        for entry in self._trash:
+            if entry['status'] == 'kept':
+                wanted[trash_names.kept(_name_of(entry['row']))] = (
+                    entry['row'], entry['size'], entry['host'])
+        for name in unsure:
+            for backend in BACKENDS:
+                kept = files.pop((backend, trash_names.kept(name)), None)
+                if kept and files.setdefault((backend, name), kept) is not kept:
+                    yield f'{name} is on {backend} both in the trash and outside'
         for (backend, name), (size, data) in files.items():
             if name not in wanted:
                 if not self._was_let_go(name):
@@ -170,14 +211,15 @@ class Judge:
                 yield f'{name} ({row["status"]}) holds {data[:50]!r}'
         there = {name for _backend, name in files}
         for name, (row, _gib, _host) in wanted.items():
-            made = name in self._contents and not (row['status'] == 'error_deleting' or doubtful)
+            made = trash_names.owner(name) in self._contents and not (
+                row['status'] == 'error_deleting' or doubtful)
             # An administrator may say of anything that it is there.
-            if name not in there and (made or not (row['status'] in UNSURE
+            if name not in there and (made or not (row['status'] in UNSURE or self._halfway
                                                    or self._requests & RESETS)):
                 yield f'{name} ({row["status"]}) is not on the storage'
 
     def _was_let_go(self, name: str) -> bool:
-        ident = name.partition('-')[2]
+        ident = trash_names.owner(name).partition('-')[2]
         cursor = self._site.database._conn.execute(
             "SELECT 1 FROM operations WHERE state = 'done' AND verb LIKE '%.unmanage' AND "
             '(resource_id = ? OR resource_id IN (SELECT id FROM volumes WHERE name_id = ?))',
@@ -186,7 +228,7 @@ class Judge:
 
     def _contents_of(self, row: Row, volumes: dict[str, Row]) -> set[bytes]:
         """What the bytes may be."""
-        name = f'{"snapshot" if "volume_size" in row else "volume"}-{row["id"]}'
+        name = f'{_kind_of(row)}-{row["id"]}'
         if name in self._contents:
             found = {self._contents[name]}
             if 'revert' in self._requests:
@@ -233,11 +275,16 @@ class Judge:
                 yield f'{name}: its row says that it is {"" if known else "not "}exported'
 
     def _keys(self) -> Iterator[str]:
-        """The key of a volume goes when its deletion is accepted, whatever becomes of that."""
+        """The key of a volume goes when its deletion is accepted, whatever becomes of that; where
+        the trash has it, when it is removed from there, or with a later request."""
         kept = self._site.keys.kept
         wanted = {row['encryption_key_id']: row for name in ('volumes', 'backups')
                   for row in self._tables[name] if row['encryption_key_id']}
-        yield from (f'key {ident} is left' for ident in kept if ident not in wanted)
+        trash = {entry['encryption_key_id'] for entry in self._trash if entry['encryption_key_id']}
+        noted = {row['id'] for row in self._select('SELECT id FROM unused_keys')}
+        yield from (f'key {ident} is left' for ident in kept
+                    if ident not in wanted.keys() | trash | noted)
+        yield from (f'key {ident} is lost, the trash needs it' for ident in trash - kept.keys())
         if not any('delete' in request for request in self._requests):
             yield from (f'the key of {row["id"]} ({row["status"]}) is lost'
                         for ident, row in wanted.items() if ident not in kept)
@@ -260,9 +307,17 @@ class Judge:
             for row in self.rows(table):
                 yield from delete(row)
             self._site.drain()
+        for entry in self.trash():
+            yield from self._ask('DELETE', f'/trash/{entry["id"]}')
+        self._site.drain()
         for table in TABLES:
             for row in self.rows(table):
                 yield f'left of {table}: {row["id"]} ({row.get("status")})'
+        yield from (f'left in the trash: {entry["resource_type"]} {entry["id"]} '
+                    f'({entry["status"]})' for entry in self.trash())
+        # As a later request of the project does.
+        for owner in {owner for owner, _key in self._site.keys.kept.values()}:
+            keys.delete_unused(context.RequestContext(user_id=owner, project_id=PROJECT))
         yield from (f'left: key {ident}' for ident in self._site.keys.kept)
         for backend, name in self._site.files():
             if not self._was_let_go(name):
@@ -320,3 +375,12 @@ class Judge:
             yield from self._ask('POST', f'/volumes/{row["id"]}/action', {'os-force_delete': {}})
         else:
             yield from self._ask('DELETE', f'/volumes/{row["id"]}')
+
+
+def _kind_of(row: Row) -> str:
+    return 'snapshot' if 'volume_size' in row else 'volume'
+
+
+def _name_of(row: Row) -> str:
+    """What a volume or snapshot is called on the storage, outside of the trash."""
+    return f'{_kind_of(row)}-{row.get("name_id") or row["id"]}'

@@ -9,6 +9,7 @@ from typing import Any
 from cinder import exception
 from cinder.db import type_encryption as encryption_db
 from cinder.db import types as types_db
+from cinder.volume.drivers import trash_names
 from tests.api.client import Answer
 from tests.functional.matrix import site as sites
 from tests.functional.matrix.judge import GIB, Judge
@@ -37,6 +38,7 @@ TROUBLES = {
     # The same, and the request comes when that has ended.
     'broke': (sites.broken, None),
     'rest breaks': (None, sites.broken),
+    'is full': (lambda: exception.InsufficientFreeSpace(data='it is full'), None),
     'is busy': (lambda: exception.VolumeIsBusy(volume_name='v', reason='it is open'), None),
     'does not answer': (lambda: exception.BackendUnresponsive(data='it hangs'), None),
 }
@@ -92,12 +94,16 @@ class Player:
         kind = api.post('/group_types', {'group_type': {'name': 'kind'}}).json['group_type']['id']
         elsewhere = types_db.create(sites.ADMIN, {'name': 'elsewhere', 'is_public': True},
                                     {'volume_backend_name': 'two'}).id
+        kept, kept_secret = (types_db.create(
+            sites.ADMIN, {'name': name, 'is_public': True}, {'volume_backend_name': 'keeps'}).id
+            for name in ('kept', 'kept secret'))
         secret = types_db.create(sites.ADMIN, {'name': 'secret', 'is_public': True}).id
-        encryption_db.create(sites.ADMIN, secret, {
-            'provider': 'luks', 'cipher': 'aes-xts-plain64', 'key_size': 256,
-            'control_location': 'front-end'})
+        for encrypted in (secret, kept_secret):
+            encryption_db.create(sites.ADMIN, encrypted, {
+                'provider': 'luks', 'cipher': 'aes-xts-plain64', 'key_size': 256,
+                'control_location': 'front-end'})
         self._common = {
-            'secret': secret,
+            'secret': secret, 'kept': kept, 'kept_secret': kept_secret,
             'kind': kind, 'elsewhere': elsewhere, 'default': types_db.default(sites.ADMIN).id,
             'other': types_db.create(sites.ADMIN, {'name': 'other', 'is_public': True}).id,
             'shared': types_db.create(sites.ADMIN, {'name': 'shared', 'is_public': True},
@@ -124,8 +130,9 @@ class Player:
             self.site.drain()
         files, contents = {}, {}
         for place, (size, _data) in self.site.files().items():
-            data = b'a stray' if place[1] == 'stray' else f'in {place[1]}'.encode()
-            files[place], contents[place[1]] = (size, data), data
+            name = trash_names.owner(place[1])
+            data = b'a stray' if name == 'stray' else f'in {name}'.encode()
+            files[place], contents[name] = (size, data), data
         return World(ids, self._database.rows(), files, self.site.exports(), contents,
                      dict(self.site.keys.kept))
 
@@ -221,9 +228,12 @@ class Player:
                 thread.join()
         site.drain()
         site.stage.heal()
+        # A forced deletion has removed what it then looks for in the trash.
+        halfway = bool(pair.trouble) and 'force' in operation.request + pair.request and any(
+            step.startswith('driver.purge_') for step, _can_be_held in site.stage.seen)
         judge = Judge(site, (operation.request, pair.request, *WORLDS[operation.world]),
                       world.contents, IMAGE, failed=pair.trouble == 'rest breaks',
-                      interrupted=pair.trouble == 'does not answer')
+                      interrupted=pair.trouble == 'does not answer', halfway=halfway)
         findings += judge.findings()
         findings += [f'at the end: {each}' for each in judge.clear()]
         return findings
@@ -239,8 +249,10 @@ def _troubles(operation: Operation, step: str) -> Iterator[str]:
         yield 'breaks'
         yield 'broke'
         yield 'rest breaks'
-        if step.startswith('driver.delete_'):
+        if step.startswith(('driver.delete_', 'driver.trash_', 'driver.purge_')):
             yield 'is busy'
+        if step.startswith('driver.trash_'):
+            yield 'is full'
     if step.startswith('driver.') and not REQUESTS[operation.request].calls:
         yield 'does not answer'
 
@@ -253,7 +265,7 @@ def _made(answer: Answer, alias: str = '') -> dict[str, str]:
     for kind in KINDS:
         thing = answer.json.get(kind)
         if isinstance(thing, dict) and 'id' in thing:
-            found[alias or kind] = thing['id']
+            found |= dict.fromkeys((alias or kind).split(', '), thing['id'])
             if 'auth_key' in thing:
                 found['auth_key'] = thing['auth_key']
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole installation in this process: the API's pipeline, a scheduler and two volume services
+"""A whole installation in this process: the API's pipeline, a scheduler and three volume services
 with the file driver, over a bus without threads of its own. What it does can be held anywhere."""
 import contextlib
 import copy
@@ -39,13 +39,15 @@ from tests.fakes import backup_service, key_manager
 from tests.functional.matrix.server import Server
 
 ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
-BACKENDS = ('one', 'two')
+BACKENDS = ('one', 'two', 'keeps')
 # What a driver is asked for that changes storage or exports.
 DRIVER_CALLS = (
     'create_volume', 'create_volume_from_snapshot', 'create_cloned_volume', 'delete_volume',
     'extend_volume', 'create_snapshot', 'delete_snapshot', 'revert_to_snapshot', 'create_export',
     'ensure_export', 'remove_export', 'initialize_connection', 'terminate_connection',
-    'manage_existing', 'manage_existing_snapshot', 'migrate_volume')
+    'manage_existing', 'manage_existing_snapshot', 'migrate_volume', 'trash_volume',
+    'restore_trashed_volume', 'purge_trashed_volume', 'trash_snapshot',
+    'restore_trashed_snapshot', 'purge_trashed_snapshot')
 OPTIONS = {
     'backend_defaults': {'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
                          'target_helper': 'fake'},
@@ -414,6 +416,7 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
                              for name in BACKENDS}}
     # So the scheduler takes the first one where it may choose.
     options['two']['reserved_percentage'] = 50
+    options['keeps'] |= {'reserved_percentage': 60, 'delete_to_trash_hours': 24}
     options[None] = {**options[None], 'state_path': str(folder)}
     options['oslo_concurrency'] = {'lock_path': str(folder)}
     for name in BACKENDS:

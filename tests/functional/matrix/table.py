@@ -136,6 +136,14 @@ REQUESTS: dict[str, Request] = {
     'group snapshot reset to available': _act('group_snapshot', 'reset_status',
                                               {'status': 'available'}),
     'group snapshot reset to error': _act('group_snapshot', 'reset_status', {'status': 'error'}),
+    # ---------------------------------------------------------------------------- what is deleted
+    'restore': Request('POST', '/volumes/<trashed>/restore'),
+    'trash purge': Request('DELETE', '/trash/<trashed>'),
+    'trash force delete': Request('POST', '/volumes/<trashed>/action', {'os-force_delete': {}}),
+    'snapshot restore': Request('POST', '/snapshots/<trashed_snapshot>/restore'),
+    'trash purge snapshot': Request('DELETE', '/trash/<trashed_snapshot>'),
+    'trash force delete snapshot': Request('POST', '/snapshots/<trashed_snapshot>/action',
+                                           {'os-force_delete': {}}),
     # ------------------------------------------------------------------- what exists on storage
     'manage': Request('POST', '/manageable_volumes', {'volume': {
         'host': 'here@one#one', 'ref': {'source-name': 'stray'}}}),
@@ -144,6 +152,16 @@ REQUESTS: dict[str, Request] = {
 }
 
 ONLY_IN_WORLDS: dict[str, Request] = {
+    'create kept': _new(size=1, volume_type='<kept>'),
+    'create kept secret': _new(size=1, volume_type='<kept_secret>'),
+    'group create kept': Request('POST', '/groups', {'group': {
+        'group_type': '<kind>', 'volume_types': ['<kept>']}}),
+    'create kept in group': _new(size=1, volume_type='<kept>', group_id='<group>'),
+    'trash': Request('DELETE', '/volumes/<trashed>'),
+    'trash all': Request('DELETE', '/volumes/<trashed>?cascade=true'),
+    'trash snapshot': Request('DELETE', '/snapshots/<trashed_snapshot>'),
+    'snapshot of trashed': Request('POST', '/snapshots', {'snapshot': {
+        'volume_id': '<trashed>'}}),
     'manage nothing': Request('POST', '/manageable_volumes', {'volume': {
         'host': 'here@one#one', 'ref': {'source-name': 'nothing'}}}),
     'connect another host': Request('POST', '/attachments', {'attachment': {
@@ -151,11 +169,13 @@ ONLY_IN_WORLDS: dict[str, Request] = {
     'reserve for a server': Request('POST', '/attachments', {'attachment': {
         'volume_uuid': '<volume>', 'instance_uuid': '5e12e12a-0000-4000-8000-000000000001'}}),
 }
-# World -> the requests that make it; a request in brackets has its answer's id under another name.
+# World -> the requests that make it; 'REQUEST as NAME, NAME' has the id of its answer under other
+# names. What is called 'trashed' is in the trash, or comes there when it is deleted.
 # Before each, what was begun is done.
 _PLAIN = ('create',)
 _HELD = (*_PLAIN, 'reserve', 'attachment update', 'attachment complete')
 _PARENT = (*_PLAIN, 'snapshot', 'snapshot')
+_KEPT = ('create kept as volume, trashed',)
 _GROUP = ('group create', 'create in group', 'create in group')
 WORLDS: dict[str, tuple[str, ...]] = {
     'empty': (),
@@ -180,6 +200,16 @@ WORLDS: dict[str, tuple[str, ...]] = {
     'backed up': (*_PLAIN, 'backup'),
     'held and backed up': (*_HELD, 'backup'),
     'strange': ('manage nothing',),
+    'kept': _KEPT,
+    'kept parent': (*_KEPT, 'snapshot as snapshot, trashed_snapshot'),
+    'kept group': ('group create kept', 'create kept in group',
+                   'create kept in group as volume, trashed'),
+    'trashed': ('create kept as trashed', 'trash'),
+    'trashed parent': ('create kept as trashed', 'snapshot of trashed as trashed_snapshot',
+                       'trash all'),
+    'trashed snapshot': (*_KEPT, 'snapshot as trashed_snapshot', 'trash snapshot'),
+    'kept secret': ('create kept secret as volume, trashed',),
+    'trashed secret': ('create kept secret as trashed', 'trash'),
 }
 
 
@@ -241,6 +271,19 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation('parent', 'backup of snapshot'),
     Operation('backed up', 'backup restore'), Operation('backed up', 'backup delete'),
     Operation('held and backed up', 'create from backup', 'new'),
+    Operation('kept', 'delete'), Operation('kept', 'force delete'),
+    Operation('kept parent', 'cascade delete'), Operation('kept parent', 'snapshot delete'),
+    Operation('kept parent', 'snapshot force delete'), Operation('kept group', 'group delete'),
+    Operation('kept secret', 'delete'),
+    Operation('trashed', 'restore', 'new'), Operation('trashed parent', 'restore', 'new'),
+    Operation('trashed secret', 'restore', 'new'),
+    Operation('trashed snapshot', 'snapshot restore', 'new'),
+    Operation('trashed', 'trash purge'), Operation('trashed parent', 'trash purge'),
+    Operation('trashed secret', 'trash purge'), Operation('trashed', 'trash force delete'),
+    Operation('trashed parent', 'trash purge snapshot'),
+    Operation('trashed snapshot', 'trash purge snapshot'),
+    Operation('trashed snapshot', 'delete'), Operation('trashed snapshot', 'force delete'),
+    Operation('trashed snapshot', 'migrate'),
     # Calls: their sender waits.
     Operation('plain', 'connect'), Operation('reserved', 'attachment update'),
     Operation('held', 'attachment update'),
@@ -306,6 +349,17 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('retype and move [served, old]', 'volume.migrate:target:before', 1, 'snapshot manage', ''),
     ('group delete [group, old]', 'driver.delete_volume:after', 1, 'os-initialize_connection', ''),
     ('group delete [group, old]', 'driver.remove_export:after', 2, 'os-initialize_connection', ''),
+    ('force delete [trashed snapshot, old]', 'driver.purge_trashed_volume:before', 1, 'update',
+     'is busy'),
+    ('snapshot force delete [kept parent, old]', 'driver.purge_trashed_snapshot:after', 1,
+     'cascade delete', ''),
+    ('snapshot delete [kept parent, old]', 'snapshot.delete:execute:claim:after', 1,
+     'cascade force delete', ''),
+    ('restore [trashed, new]', 'driver.restore_trashed_volume:before', 1, 'unmanage', 'broke'),
+    ('restore [trashed parent, new]', 'message.restore_volume', 1, 'retype', 'lost'),
+    ('restore [trashed secret, new]', 'message.restore_volume', 1, 'cascade force delete', ''),
+    ('delete [kept secret, old]', 'driver.trash_volume:before', 1, 'trash force delete',
+     'rest breaks'),
 )
 RESETS = frozenset(name for name in REQUESTS if 'reset' in name)
 # Who was let in by these has no attachment; the client ends it.
