@@ -13,6 +13,7 @@ from oslo_log import log as logging
 
 from cinder import exception, host_names, metrics, objects, operations
 from cinder.context import RequestContext
+from cinder.db import journal
 from cinder.db import trash as trash_db
 from cinder.objects.types import wants_thick
 from cinder.rpc import volume as volume_rpc
@@ -111,10 +112,18 @@ def _goes_to_trash(ctxt: RequestContext, backend: Backend, operation: objects.Op
     if trash_db.is_deleted(ctxt, resource):
         return False  # by another operation, before this one had the lock
     if isinstance(resource, objects.Snapshot):
-        return resource.progress == '100%'
+        return resource.progress == '100%' and not _is_forced(ctxt, operation, resource)
     # Without a time, its creation has failed. The rest of a migration has no user.
     return bool(resource.launched_at and not resource.migration_status
                 and (not resource.has_own_key or operation.arguments.get(KEEPS_KEY)))
+
+
+def _is_forced(ctxt: RequestContext, operation: objects.Operation,
+               snapshot: objects.Snapshot) -> bool:
+    """Return whether a snapshot is deleted with its volume while a forced deletion of it, which may
+    have removed it from the storage, is not done."""
+    return operation.resource_id != snapshot.id and any(
+        each.arguments.get(BYPASS) for each in journal.unfinished_for(ctxt, snapshot.id))
 
 
 def _purge_snapshots(ctxt: RequestContext, driver: driver_api.KeepsTrash,

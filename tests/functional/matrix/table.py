@@ -353,6 +353,8 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
      'is busy'),
     ('snapshot force delete [kept parent, old]', 'driver.purge_trashed_snapshot:after', 1,
      'cascade delete', ''),
+    ('snapshot force delete [kept parent, old]', 'driver.delete_snapshot:after', 1,
+     'cascade delete', 'does not answer'),
     ('snapshot delete [kept parent, old]', 'snapshot.delete:execute:claim:after', 1,
      'cascade force delete', ''),
     ('restore [trashed, new]', 'driver.restore_trashed_volume:before', 1, 'unmanage', 'broke'),

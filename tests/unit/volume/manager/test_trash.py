@@ -270,6 +270,14 @@ def test_a_cascade_keeps_all_and_the_volume_comes_first(ctxt, volume, snapshot, 
     assert {each.name for each in folder.iterdir()} == {volume.name, snapshot.name}
 
 
+def test_a_cascade_keeps_no_snapshot_that_was_deleted_by_force(ctxt, volume, snapshot, run, folder):
+    snapshots_api.delete(ctxt, snapshot, force=True)
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), cascade=True)
+    assert run().state == 'done'
+    assert [each.name for each in folder.iterdir()] == [f'trash-{volume.name}']
+    assert trash_db.find(ctxt, snapshot.id) is None
+
+
 @pytest.mark.parametrize('how', ['purge', 'force'])
 def test_a_volume_takes_its_snapshots_along(ctxt, volume, snapshot, run, folder, how):
     snapshots_api.delete(ctxt, snapshot)
