@@ -190,6 +190,7 @@ def test_a_host_that_is_killed_for_ever(suite, client, volume):
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT], ids=['SIGTERM', 'SIGINT'])
 def test_a_host_that_is_stopped(suite, client, volume, number):
     made, data = volume
+    suite.wait_ready()  # the test before has stopped the same host
     backups = [back_up(client, made) for _number in range(6)]
     wait_until(lambda: any(client.show('backup', each)['object_count'] for each in backups), 30,
                'a backup to begin')
