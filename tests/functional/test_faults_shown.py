@@ -121,6 +121,7 @@ ELSEWHERE = {
     'only_api_leaves_the_deployment_to_others': 'the page asks the database itself',
     'database_does_not_answer': 'the page is an error: see test_without_a_database',
     'operations_take_all_places': 'they are rows of `operations`, as operation_is_not_begun',
+    'notifications_are_not_sent': 'whoever reads them misses them; the page shows no notifications',
     'look_at_the_storage_hangs': 'the service reports it, as storage_is_gone',
 }
 

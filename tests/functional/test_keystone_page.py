@@ -72,11 +72,16 @@ def failed(guarded):
     kind = admin.post('types', {'volume_type': {
         'name': 'nowhere', 'extra_specs': {'volume_backend_name': 'nowhere'}}})['volume_type']['id']
     found = {}
-    for project, persona in (('own', 'member'), ('other', 'other-member')):
-        client = guarded.client(persona)
+    members = {'own': guarded.client('member'), 'other': guarded.client('other-member')}
+    for project, client in members.items():
         found[project] = client.create_volume(1, volume_type=kind)['id']
         client.wait_for_status('volume', found[project], 'error')
-    return found
+    yield found
+    # The suites of others take the newest type.
+    for project, client in members.items():
+        client.delete(f'volumes/{found[project]}', expect=202)
+        client.wait_gone('volume', found[project])
+    admin.delete(f'types/{kind}', expect=202)
 
 
 @pytest.fixture(scope='module')
