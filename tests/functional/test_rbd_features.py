@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images have the layout of ceph.conf, and follow the types of their volumes: writers at a time,
 limits."""
+import json
+import subprocess
+import sys
+
 import pytest
 
 from cinder import exception
-from cinder.brick.ceph import cluster, mirror
 from tests import rbd_storage
 from tests.fakes import volumes
-from tests.functional import ceph
-
-LAYERING, STRIPES, LOCK, MAP, DIFF, JOURNAL, DATA = 1, 2, 4, 8, 16, 64, 128
-PLAIN = volumes.VolumeType()
-SHARED = volumes.VolumeType(extra_specs={'multiattach': '<is> True'})
+from tests.functional import ceph, rbd_layout
+from tests.functional.rbd_layout import (
+    ALL,
+    DATA,
+    DIFF,
+    JOURNAL,
+    LAYERING,
+    LOCK,
+    MAP,
+    PLAIN,
+    SHARED,
+    STRIPES,
+)
+from tests.functional.suite import ROOT
 
 
 @pytest.fixture(scope='module')
@@ -85,31 +97,24 @@ def test_a_clone_of_an_image_with_larger_objects(driver):
 
 # --------------------------------------------------------------------------------- of ceph.conf
 @pytest.fixture
-def with_conf(ceph_cluster, tmp_path):
-    """Return a function that returns a driver with these options of new images in ceph.conf."""
+def check(ceph_cluster, tmp_path):
+    """Return a function that runs a check of rbd_layout.py with these options of new images in
+    ceph.conf, in a process of its own: librbd aborts one that has connections with several."""
     path = tmp_path / 'other.conf'
 
-    def make(**options):
+    def run(name, conf, *wanted):
         text = ceph_cluster.conf.read_text().replace('$cluster.$name', f'{ceph_cluster.name}.$name')
         assert 'rbd default features = 61\n' in text
-        lines = ''.join(f'rbd default {name} = {value}\n' for name, value in options.items())
+        lines = ''.join(f'rbd default {name} = {value}\n' for name, value in conf.items())
         path.write_text(text.replace('rbd default features = 61\n', lines))
-        return rbd_storage.driver(**{**ceph.options(ceph_cluster), 'rbd_ceph_conf': str(path)})
-    yield make
-    cluster.get(cluster.Settings(user=ceph.USER, conf=str(path),
-                                 cluster_name=ceph_cluster.name)).close()
-
-
-def layout(driver, volume):
-    """The features of an image, the size and the number of its stripes."""
-    def look(pool):
-        with pool.image(volume.name, read_only=True) as opened:
-            return (opened.features() & (LAYERING | STRIPES | LOCK | MAP | DIFF | JOURNAL | DATA),
-                    opened.stripe_unit(), opened.stripe_count())
-    return driver.run(look)
-
-
-ALL = LAYERING | LOCK | MAP | DIFF
+        options = {**ceph.options(ceph_cluster), 'rbd_ceph_conf': str(path)}
+        done = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-m', rbd_layout.__name__, name,
+             json.dumps(options, default=str), json.dumps(wanted)],
+            cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.split()[-1] == 'checked'
+    return run
 
 
 @pytest.mark.parametrize(('conf', 'features', 'stripes'), [
@@ -118,42 +123,17 @@ ALL = LAYERING | LOCK | MAP | DIFF
     ({'features': 125}, ALL | JOURNAL, (2 ** 22, 1)),
     ({'stripe_unit': 65536, 'stripe_count': 4}, ALL | STRIPES, (65536, 4)),
     ({'data_pool': 'spare'}, ALL | DATA, (2 ** 22, 1))], ids=str)
-def test_new_images_have_the_layout_of_ceph_conf(with_conf, conf, features, stripes):
+def test_new_images_have_the_layout_of_ceph_conf(check, conf, features, stripes):
     """Also their clones; and what multiattach takes comes back with another type."""
-    driver = with_conf(**conf)
-    volume, copy = volumes.volume(volume_type=PLAIN), volumes.volume(volume_type=PLAIN)
-    driver.create_volume(volume)
-    driver.create_cloned_volume(copy, volume)
-    assert layout(driver, copy) == layout(driver, volume) == (features, *stripes)
-    driver.retype(volume, SHARED)
-    volume.multiattach, volume.volume_type = True, SHARED
-    assert layout(driver, volume)[0] == features & ~(LOCK | MAP | DIFF | JOURNAL)
-    driver.retype(volume, PLAIN)
-    assert layout(driver, volume) == (features, *stripes)
-    assert driver.get_volume_stats(refresh=True)['pools'][0]['free_capacity_gb'] > 0
-    for each in (copy, volume):
-        driver.delete_volume(each)
+    check('new_images', conf, features, *stripes)
 
 
 @pytest.mark.parametrize('conf', [{'features': 9}, {'features': 4}, {'stripe_unit': 65536},
                                   {'data_pool': 'nothing'}], ids=str)
-def test_a_layout_that_ceph_refuses_is_refused_at_the_start(with_conf, conf):
-    with pytest.raises(exception.VolumeBackendAPIException, match='check_for_setup_error: '):
-        with_conf(**conf)
+def test_a_layout_that_ceph_refuses_is_refused_at_the_start(check, conf):
+    check('refused', conf)
 
 
-def test_mirroring_adds_what_it_needs(with_conf):
+def test_mirroring_adds_what_it_needs(check):
     """The journal, and the lock that it needs; both go with the mirroring that brought them."""
-    driver, volume = with_conf(features=1), volumes.volume()
-    driver.create_volume(volume)
-
-    def mirrored(pool):
-        pool.rbd('mirror_mode_set', pool.module.RBD_MIRROR_MODE_IMAGE)
-        try:
-            mirror.enable(pool, volume.name, mirror.JOURNAL)
-            return layout(driver, volume)[0], mirror.disable(pool, volume.name)
-        finally:
-            pool.rbd('mirror_mode_set', pool.module.RBD_MIRROR_MODE_DISABLED)
-    assert driver.run(mirrored)[0] == LAYERING | LOCK | JOURNAL
-    assert layout(driver, volume)[0] & JOURNAL == 0
-    driver.delete_volume(volume)
+    check('mirroring', {'features': 1})
