@@ -283,11 +283,16 @@ class Judge:
         trash = {entry['encryption_key_id'] for entry in self._trash if entry['encryption_key_id']}
         noted = {row['id'] for row in self._select('SELECT id FROM unused_keys')}
         yield from (f'key {ident} is left' for ident in kept
-                    if ident not in wanted.keys() | trash | noted)
+                    if ident not in wanted.keys() | trash | noted | self._keys_of_images())
         yield from (f'key {ident} is lost, the trash needs it' for ident in trash - kept.keys())
         if not any('delete' in request for request in self._requests):
             yield from (f'the key of {row["id"]} ({row["status"]}) is lost'
                         for ident, row in wanted.items() if ident not in kept)
+
+    def _keys_of_images(self) -> set[str]:
+        """An image of an encrypted volume has a key of its own, which goes with the image."""
+        return {image['cinder_encryption_key_id'] for image in self._site.images.images.values()
+                if 'cinder_encryption_key_id' in image}
 
     # ----------------------------------------------------------------------------- the last word
     def clear(self) -> Iterator[str]:
@@ -319,7 +324,8 @@ class Judge:
         # As a later request of the project does.
         for owner in {owner for owner, _key in self._site.keys.kept.values()}:
             keys.delete_unused(context.RequestContext(user_id=owner, project_id=PROJECT))
-        yield from (f'left: key {ident}' for ident in self._site.keys.kept)
+        yield from (f'left: key {ident}' for ident in self._site.keys.kept
+                    if ident not in self._keys_of_images())
         for backend, name in self._site.files():
             if not self._was_let_go(name):
                 yield f'left on {backend}: {name}'
