@@ -192,13 +192,14 @@ def test_commands_of_the_page(suite, client):
     # Those about faults are run by test_testing.py.
     commands = [block.partition('\n\n')[0] for block in blocks
                 if 'curl' in block and '/faults' not in block]
-    assert len(commands) == 3
+    assert len(commands) == 4
     answers = [json.loads(subprocess.run(
         ['sh', '-c', command], check=True, capture_output=True, text=True, env={
             **os.environ, 'TOKEN': client.headers['X-Auth-Token'],
             'URL': f'{suite.endpoint}/v3/{client.project}'}).stdout)
         for command in (*commands, commands[1])]
-    waited, repeated, operations, again = answers
+    waited, repeated, operations, trash, again = answers
+    assert trash['trash'] == []
     assert waited['volume']['status'] == 'available'
     assert repeated == again and repeated['volume']['id'] != waited['volume']['id']
     shown = re.search(r'{"operations".*?}\]}', page, re.DOTALL)[0].replace('...]', ']')
