@@ -198,7 +198,7 @@ def test_commands_of_the_page(suite, client):
             **os.environ, 'TOKEN': client.headers['X-Auth-Token'],
             'URL': f'{suite.endpoint}/v3/{client.project}'}).stdout)
         for command in (*commands, commands[1])]
-    waited, repeated, operations, trash, again = answers
+    waited, repeated, trash, operations, again = answers
     assert trash['trash'] == []
     assert waited['volume']['status'] == 'available'
     assert repeated == again and repeated['volume']['id'] != waited['volume']['id']
