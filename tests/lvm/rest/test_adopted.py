@@ -17,6 +17,19 @@ from tests.lvm.service import SECOND, attached, delete, ready
 PAUSE = 0.5
 
 
+def begin(suite):
+    """Return a transaction of the database."""
+    return sa.create_engine(suite.database, poolclass=sa.pool.NullPool).begin()
+
+
+def forget(suite, found):
+    """Remove the events of attachments that the copy has brought: none says that they began."""
+    events = models.metadata.tables['events']
+    with begin(suite) as conn:
+        conn.execute(events.delete().where(events.c.resource_id.in_(
+            [volume.attachment for volume in found])))
+
+
 class Volume:
     """One that the original has exported, and its attachment."""
 
@@ -37,8 +50,7 @@ class Volume:
         self.attachment = str(uuid.uuid4())
         volumes, attachments = (models.metadata.tables[name] for name in (
             'volumes', 'volume_attachment'))
-        engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
-        with engine.begin() as conn:
+        with begin(suite) as conn:
             conn.execute(volumes.update().where(volumes.c.id == self.id).values(
                 provider_location=self.location, provider_auth=CHAP, status='in-use',
                 attach_status='attached'))
@@ -105,3 +117,4 @@ def test_sessions_of_the_original_outlive_the_switch_and_a_boot_and_end_with_the
             assert device.endswith(f'{original.iqn(volume.name)}-lun-1')
             assert initiator.read(device, 4096) == each.written[0][:4096]
     delete(client, 'volume', *(volume.id for volume in found))
+    forget(suite, found)
