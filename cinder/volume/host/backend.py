@@ -28,6 +28,8 @@ class Backend:
     """
 
     def __init__(self, host: str, section: str | None = None, cluster: str | None = None) -> None:
+        # Whether something was in its trash at the last report.
+        self.has_trashed = True
         self.host, self.cluster = host, cluster
         self.name = section or host.partition('@')[2]
         self.configuration = configuration.Configuration(config_group=self.name)

@@ -204,6 +204,7 @@ def offered(ctxt: RequestContext, backend: Backend, report: Mapping[str, Any]) -
     if driver_of(backend) is None:
         return dict(report)
     sums = trash_db.by_pool(ctxt, backend.host, backend.sharing)
+    backend.has_trashed = bool(sums)
     _count(backend, report, sums)
     if not sums:
         return dict(report)
@@ -244,7 +245,7 @@ def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operati
 
     :raises NotYet: the removal is under way.
     """
-    if driver_of(backend) is None:
+    if driver_of(backend) is None or not (hours(backend) or backend.has_trashed):
         return
     entries = trash_db.in_pool(ctxt, volume.cluster_name or volume.host)
     lacking = gib - room(backend, volume) if entries else 0

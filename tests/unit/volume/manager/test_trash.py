@@ -635,3 +635,11 @@ def test_the_place_of_what_another_back_end_keeps(ctxt, kind, trashed):
     for name, place in ((trashed.name, POOL), (f'{kind}-{"0" * 8}-{"-".join(["0" * 4] * 3)}-'
                                                f'{"0" * 12}', '')):
         assert audit.rows(ctxt, 'other@backend').place_of(name) == place
+
+
+def test_without_the_option_a_creation_does_not_look_for_a_trash(ctxt, manager, volume,
+                                                                  monkeypatch):
+    CONF.set_override('delete_to_trash_hours', 0, 'backend_defaults')
+    manager.backend.publish(ctxt)
+    monkeypatch.setattr(trash_db, 'in_pool', lambda *_args: pytest.fail('it looks'))
+    host_trash.make_room(ctxt, manager.backend, None, volume, 1)
