@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of keys that requests are about to create: a row is committed before the key exists, and
 deleted in the transaction that gives the key its user. A row that is left after a while shows a key
-that may have no user, which cinder.keymgr.abandoned_keys removes."""
+that may have no user, which cinder.keymgr.keys.delete_abandoned() removes."""
 import uuid
 from typing import NamedTuple
 

@@ -59,7 +59,8 @@ def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
         return functools.partial(trash_db.put, ctxt, resource, hours(backend),
                                  backend.configuration.trash_counts_for_quota)
     noted = operation.arguments.get(KEEPS_KEY)
-    if driver is not None and kind == 'volume' and _purge_snapshots(ctxt, driver, resource):
+    if (driver is not None and kind == 'volume' and _is_in_use(backend)
+            and _purge_snapshots(ctxt, driver, resource)):
         noted = True
     getattr(backend.driver, f'delete_{kind}')(resource)
     if driver is not None and _may_be_there(backend, operation):
@@ -97,6 +98,12 @@ def _moved(driver: driver_api.KeepsTrash, kind: str,
                     exc)
         return False
     return True
+
+
+def _is_in_use(backend: Backend) -> bool:
+    """Return whether the trash of a back end may have something: a back end without the option has
+    what was there at its last report, and in a cluster what another host may have put there."""
+    return bool(hours(backend) or backend.has_trashed or backend.cluster)
 
 
 def _may_be_there(backend: Backend, operation: objects.Operation) -> bool:
@@ -245,7 +252,7 @@ def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operati
 
     :raises NotYet: the removal is under way.
     """
-    if driver_of(backend) is None or not (hours(backend) or backend.has_trashed):
+    if driver_of(backend) is None or not _is_in_use(backend):
         return
     entries = trash_db.in_pool(ctxt, volume.cluster_name or volume.host)
     lacking = gib - room(backend, volume) if entries else 0

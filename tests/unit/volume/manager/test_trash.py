@@ -637,9 +637,23 @@ def test_the_place_of_what_another_back_end_keeps(ctxt, kind, trashed):
         assert audit.rows(ctxt, 'other@backend').place_of(name) == place
 
 
-def test_without_the_option_a_creation_does_not_look_for_a_trash(ctxt, manager, volume,
-                                                                  monkeypatch):
+def test_an_empty_trash_without_the_option_costs_no_statement(ctxt, manager, volume, run, folder,
+                                                              monkeypatch):
     CONF.set_override('delete_to_trash_hours', 0, 'backend_defaults')
     manager.backend.publish(ctxt)
-    monkeypatch.setattr(trash_db, 'in_pool', lambda *_args: pytest.fail('it looks'))
+    for name in ('in_pool', 'of_volume'):
+        monkeypatch.setattr(trash_db, name, lambda *_args: pytest.fail('it looks'))
     host_trash.make_room(ctxt, manager.backend, None, volume, 1)
+    volumes_api.delete(ctxt, volume)
+    assert run().state == 'done' and not list(folder.iterdir())
+
+
+def test_what_was_kept_before_the_option_was_unset_goes_with_its_volume(ctxt, manager, volume,
+                                                                         snapshot, run, folder):
+    snapshots_api.delete(ctxt, snapshot)
+    assert run().state == 'done'
+    CONF.set_override('delete_to_trash_hours', 0, 'backend_defaults')
+    manager.backend.publish(ctxt)
+    volumes_api.delete(ctxt, volume)
+    assert run().state == 'done' and not list(folder.iterdir())
+    assert trash_db.find(ctxt, snapshot.id) is None
