@@ -277,7 +277,7 @@ def test_a_key_whose_request_dies_after_its_commit_is_deleted(barbican, service,
     ctxt, former = _caller('u1'), volume[0].encryption_key_id
     snapshots_db.destroy(ctxt, volume[1].id)
     with monkeypatch.context() as patched, pytest.raises(SystemExit):
-        patched.setattr(keys, 'release', _killed)
+        patched.setattr(keys, 'delete_noted', _killed)
         if verb == 'delete':
             volumes.delete(ctxt, volume[0])
         else:
