@@ -85,7 +85,9 @@ class Keystone:
         # Keystone reads the command line of whoever loads it, so that has to be empty.
         (folder / 'server.py').write_text(
             f"wsgi_app = 'keystone.wsgi.api:application'\nbind = '127.0.0.1:{port}'\n"
-            "worker_class = 'gthread'\nthreads = 8\ncontrol_socket_disable = True\n")
+            # One request at a time: SQLite refuses the second of two transactions that begin to
+            # write, as the first logins of users do, and Keystone answers 500.
+            "worker_class = 'gthread'\nthreads = 1\ncontrol_socket_disable = True\n")
         environment = os.environ | {
             'OS_KEYSTONE_CONFIG_DIR': str(folder), 'PYTHONWARNINGS': 'ignore',
             'GUNICORN_CMD_ARGS': f'--config {folder}/server.py'}

@@ -127,6 +127,5 @@ def test_volumes(cloud):
 @pytest.mark.timeout(SECONDS + 300)
 def test_roles(cloud):
     _accounts_file, run = cloud
-    # One worker, and no other run: two that write at once would find that file locked.
     run({'use_dynamic_credentials': True}, ROLES, 1, {}).outcome(SECONDS).judge(
         ROLE_LEAST, ROLE_SKIPS)
