@@ -28,6 +28,7 @@ TABLES = {
     'group': {'groups': ('id', 'group_id'), 'operations': ('resource_id', 'group_id')},
     'group_snapshot': {'group_snapshots': ('id', 'group_snapshot_id'),
                        'operations': ('resource_id', 'group_snapshot_id')},
+    'groups': {'groups': ('id', 'id')}, 'groupsnapshots': {'group_snapshots': ('id', 'id')},
     'image_volume_cache': {'image_volume_cache_entries': ('image_id', 'image_id')},
     **{name: _TYPE for name in ('volume_type', 'volume_type_extra_specs', 'volume_type_project',
                                 'volume_type_encryption', 'qos_specs', 'group_type',

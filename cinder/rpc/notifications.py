@@ -28,11 +28,12 @@ EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.downl
           'group.copy': 'group.create', 'trash.purge': None}
 # What some notifications have besides the fields of their resource.
 _ADDED = ('reason', 'backup_percent', 'audit_period_beginning', 'audit_period_ending')
-# Beginning of an event about a type or specs -> that of its publisher.
+# Beginning of an event about a type or specs, or of a reset of a group -> that of its publisher.
 _PUBLISHERS = {
     'volume_type': 'volumeType', 'volume_type_extra_specs': 'volumeTypeExtraSpecs',
     'volume_type_encryption': 'volumeTypeEncryption', 'volume_type_project': 'volume_type_project',
-    'qos_specs': 'QoSSpecs', 'group_type': 'groupType', 'group_type_specs': 'groupTypeSpecs'}
+    'qos_specs': 'QoSSpecs', 'group_type': 'groupType', 'group_type_specs': 'groupTypeSpecs',
+    'groups': 'groupStatusUpdate', 'groupsnapshots': 'groupSnapshotStatusUpdate'}
 # Sent once, at the end, and without a suffix.
 ONCE = ('volume.retype',)
 
@@ -265,8 +266,8 @@ def notify_cache(ctxt: RequestContext, event: str, image_id: str, host: str | No
 
 
 def notify_admin(ctxt: RequestContext, event: str, payload: Mapping[str, object]) -> None:
-    """Send a notification about a type or specs, which an administrator has changed, in the
-    transaction of the change."""
+    """Send a notification about what an administrator has changed, in the transaction of the
+    change: a type or specs, or the status of a group or group snapshot."""
     _require_transaction(ctxt, event)
     if is_enabled() and ctxt.rehearsal is None:
         _put(ctxt, f'{_PUBLISHERS[event.partition(".")[0]]}.{CONF.host}', event, 'info',

@@ -5,7 +5,14 @@ import json
 
 import pytest
 
+from cinder.api import openapi
+from cinder.api.v3 import router
+from cinder.db import backups as backups_db
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import group_types as group_types_db
+from cinder.db import groups as groups_db
 from cinder.db import notices as store
+from cinder.db import types as types_db
 from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
 
@@ -17,6 +24,10 @@ _VOLUME = {'tenant_id', 'host', 'user_id', 'availability_zone', 'volume_id', 'vo
            'metadata', 'volume_attachment'}
 _SNAPSHOT = {'tenant_id', 'user_id', 'availability_zone', 'volume_id', 'volume_size', 'snapshot_id',
              'display_name', 'created_at', 'status', 'deleted', 'metadata'}
+_BACKUP = {'tenant_id', 'user_id', 'availability_zone', 'backup_id', 'host', 'display_name',
+           'created_at', 'status', 'volume_id', 'size', 'service_metadata', 'service',
+           'fail_reason', 'parent_id', 'num_dependent_backups', 'snapshot_id'}
+_RESET = {'id', 'update'}
 # Request -> event -> keys of its payload. {name} is an id of the world of the test.
 REQUESTS = [
     ('POST', 'types', {'volume_type': {'name': 'n'}}, {'volume_type.create': {'volume_types'}}),
@@ -72,12 +83,19 @@ REQUESTS = [
      {'snapshot.update.start': _SNAPSHOT, 'snapshot.update.end': _SNAPSHOT}),
     ('POST', 'snapshots/{snapshot}/action', {'os-reset_status': {'status': 'error'}},
      {'snapshot.reset_status.start': _SNAPSHOT, 'snapshot.reset_status.end': _SNAPSHOT}),
+    ('POST', 'backups/{backup}/action', {'os-reset_status': {'status': 'error'}},
+     {'backup.reset_status.start': _BACKUP, 'backup.reset_status.end': _BACKUP}),
+    ('POST', 'groups/{group}/action', {'reset_status': {'status': 'error'}},
+     {'groups.reset_status.start': _RESET, 'groups.reset_status.end': _RESET}),
+    ('POST', 'group_snapshots/{group_snapshot}/action', {'reset_status': {'status': 'error'}},
+     {'groupsnapshots.reset_status.start': _RESET, 'groupsnapshots.reset_status.end': _RESET}),
     ('POST', 'volume-transfers', {'transfer': {'volume_id': '{volume}', 'no_snapshots': True}},
      {'volume.transfer.create.start': _VOLUME, 'volume.transfer.create.end': _VOLUME}),
 ]
 PUBLISHERS = {'volume_type': 'volumeType', 'volume_type_extra_specs': 'volumeTypeExtraSpecs',
               'volume_type_encryption': 'volumeTypeEncryption', 'qos_specs': 'QoSSpecs',
-              'group_type': 'groupType', 'group_type_specs': 'groupTypeSpecs'}
+              'group_type': 'groupType', 'group_type_specs': 'groupTypeSpecs',
+              'groups': 'groupStatusUpdate', 'groupsnapshots': 'groupSnapshotStatusUpdate'}
 
 
 @pytest.fixture
@@ -111,6 +129,15 @@ def ids(api):
     api.post(f'/group_types/{made["kind"]}/group_specs', {'group_specs': {'k': 'v'}})
     made['volume'] = fake_daemons.volume(PROJECT, name='one')['id']
     made['snapshot'] = fake_daemons.snapshot(PROJECT, made['volume'])['id']
+    made['backup'] = backups_db.create(fake_daemons.ADMIN, {
+        'project_id': PROJECT, 'size': 1, 'status': 'available', 'volume_id': made['volume']}).id
+    group = groups_db.create(
+        fake_daemons.ADMIN, {'project_id': PROJECT, 'status': 'available'},
+        [types_db.default(fake_daemons.ADMIN).id],
+        group_types_db.create(fake_daemons.ADMIN, {'name': 'used', 'is_public': True}))
+    made['group'] = group.id
+    made['group_snapshot'] = group_snapshots_db.create(
+        fake_daemons.ADMIN, {'project_id': PROJECT, 'status': 'available'}, group).id
     return made
 
 
@@ -130,6 +157,15 @@ def test_events(api, bus, ids, kept, told, method, path, body, events):
         assert publisher.partition('.')[0] == PUBLISHERS.get(prefix, prefix)
         for name in ('volume_types', 'group_types'):
             assert not payload.get(name) or payload[name].keys() >= _TYPE
+
+
+def test_every_reset_of_a_status_is_in_the_table():
+    found = {(row.path.split('/')[1], row.action) for row in openapi.list_operations(router.ROUTES)
+             if row.action and row.action.endswith('reset_status')}
+    assert len(found) == 5
+    assert found == {(path.split('/')[0], key) for _method, path, body, events in REQUESTS
+                     for key in body or () if any(
+                         event.endswith('reset_status.end') for event in events)}
 
 
 def test_a_request_that_is_refused_notifies_of_nothing(api, bus, ids, kept):

@@ -14,6 +14,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import notices
 from cinder.volume.api.groups import service_of
 
 
@@ -78,4 +79,5 @@ def delete(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot) -> None:
 
 def reset_status(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot, status: str) -> None:
     """Set the status that an administrator requests."""
-    group_snapshots_db.overwrite(ctxt, group_snapshot.id, {'status': status})
+    with notices.of_group_reset(ctxt, 'groupsnapshots', group_snapshot.id, status):
+        group_snapshots_db.overwrite(ctxt, group_snapshot.id, {'status': status})

@@ -20,7 +20,7 @@ from cinder.db import volumes as volumes_db
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import encryption, zones
+from cinder.volume.api import encryption, notices, zones
 from cinder.volume.api import volumes as volumes_api
 
 
@@ -266,7 +266,8 @@ def _delete(ctxt: RequestContext, group: objects.Group,
 
 def reset_status(ctxt: RequestContext, group: objects.Group, status: str) -> None:
     """Set the status that an administrator requests."""
-    groups_db.overwrite(ctxt, group.id, {'status': status})
+    with notices.of_group_reset(ctxt, 'groups', group.id, status):
+        groups_db.overwrite(ctxt, group.id, {'status': status})
 
 
 def volume_types_of(ctxt: RequestContext, names_or_ids: Sequence[str]) -> list[objects.VolumeType]:

@@ -63,6 +63,25 @@ def of_admin(ctxt: RequestContext, event: str, **payload: object) -> Iterator[di
         notifications.notify_admin(ctxt, event, payload)
 
 
+@contextlib.contextmanager
+def of_group_reset(ctxt: RequestContext, kind: str, ident: str, status: str) -> Iterator[None]:
+    """Send KIND.reset_status.start and KIND.reset_status.end, before and after the block resets the
+    status of a group or group snapshot; none if the block fails.
+
+    :param kind: 'groups' or 'groupsnapshots': the original has other events for them, and other
+        payloads, than for what else happens to groups.
+    :param status: the new one.
+    """
+    if not notifications.is_enabled():
+        yield
+        return
+    payload = {'id': ident, 'update': status}
+    with session.writer(ctxt):
+        notifications.notify_admin(ctxt, f'{kind}.reset_status.start', payload)
+        yield
+        notifications.notify_admin(ctxt, f'{kind}.reset_status.end', payload)
+
+
 def type_of(kind: str, row: Any) -> dict[str, object]:
     """Return a type as notifications have it.
 
