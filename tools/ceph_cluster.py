@@ -284,7 +284,7 @@ class Cluster:
             self.rbd('pool', 'init', pool)
         # Without figures of its pool a back end does not start.
         self._wait(lambda: {pool['name'] for pool in json.loads(self.ask(
-            {'prefix': 'df', 'format': 'json'})[0])['pools']} >= set(pools), 30, 'figures', 0.2)
+            {'prefix': 'df', 'format': 'json'})[0])['pools']} >= set(pools), 120, 'figures', 0.2)
 
     def _run(self, *argv: str) -> str:
         done = subprocess.run(

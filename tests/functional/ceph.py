@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from cinder.brick.ceph import cluster as clusters
 from cinder.brick.ceph.pool import Pool
-from tests.functional.suite import Suite
+from tests.functional.ceph_scenarios import VERBS
+from tests.functional.suite import Suite, fault_names
 from tools.ceph_cluster import Cluster
 from tools.ceph_cluster import lacking as lacking_programs
 
@@ -19,8 +20,8 @@ POOLS, USER = ('volumes', 'images', 'backups', 'spare', 'contract', 'service', '
 # What the driver calls for the operations of the suite, see cinder.brick.ceph.calls.
 CALLS = ('RBD.create', 'RBD.clone', 'RBD.remove', 'RBD.trash_move', 'RBD.trash_remove',
          'Image.resize', 'Image.create_snap', 'Image.remove_snap', 'Image.rollback_to_snap',
-         'Image.update_features', 'RBD.rename', 'RBD.group_create', 'Group.create_snap',
-         'Group.remove_image')
+         'Image.update_features', 'RBD.rename', 'RBD.group_create', 'Group.add_image',
+         'Group.create_snap', 'Group.remove_image', 'Group.remove_snap', 'RBD.group_remove')
 DRIVER = 'cinder.volume.drivers.rbd.RBDDriver'
 
 
@@ -70,8 +71,8 @@ class CephSuite(Suite):
                 **options(self.ceph, self.pool)}
 
     def fault_names(self):
-        return [*super().fault_names(), *(f'ceph:{name}:{when}' for name in CALLS
-                                          for when in ('before', 'after'))]
+        return [*super().fault_names(), *(name for verb in VERBS for name in fault_names(verb)),
+                *(f'ceph:{name}:{when}' for name in CALLS for when in ('before', 'after'))]
 
     def stored(self):
         """Images and their snapshots; of the trash, what nothing depends on."""

@@ -10,7 +10,8 @@ class Revert(Scenario):
     def prepare(self):
         self.target = self._volume()
         self._snapshot = self.client.ready_snapshot(self.target['id'])
-        storage.write(self.client, self.target['id'], storage.sample())
+        self._later = storage.sample()
+        storage.write(self.client, self.target['id'], self._later)
 
     def request(self):
         self.client.action(self.target['id'], 'revert', {'snapshot_id': self._snapshot['id']},
@@ -19,6 +20,10 @@ class Revert(Scenario):
     def check_done(self):
         self.client.wait_for_status('volume', self.target['id'], 'available')
         assert storage.read(self.client, self.target['id']) == self.content
+
+    def check_not_done(self):
+        self.client.wait_for_status('volume', self.target['id'], 'available')
+        assert storage.read(self.client, self.target['id']) == self._later
 
 
 class Retype(Scenario):
@@ -79,14 +84,40 @@ class GroupSnapshot(Scenario):
             copy = self.client.ready_volume(1, snapshot_id=snapshot['id'])
             assert storage.read(self.client, copy['id']) == content
 
+    def check_not_done(self):
+        assert self.client.find('group_snapshot', self.name) == []
+        for member in self._members:
+            assert self.client.get(f'snapshots?volume_id={member}')['snapshots'] == []
 
-# Name -> scenario, and what the driver calls of ceph.CALLS.
+
+class DeleteGroupSnapshot(GroupSnapshot):
+    def prepare(self):
+        super().prepare()
+        super().request()
+        self.target = self._only('group_snapshot')
+
+    def request(self):
+        self.client.delete(f'group_snapshots/{self.target["id"]}', expect=202)
+
+    def check_done(self):
+        self.client.wait_gone('group_snapshot', self.target['id'])
+        super().check_not_done()
+
+    def check_not_done(self):
+        super().check_done()
+
+
+# Name -> scenario, the verb whose fault points are of interest, and what the driver calls of
+# ceph.CALLS.
 MORE = {
-    'revert': (Revert, ('Image.rollback_to_snap',)),
-    'retype': (Retype, ('Image.update_features',)),
-    'manage': (Manage, ('RBD.rename',)),
-    'group-snapshot': (GroupSnapshot, ('RBD.group_create', 'Group.create_snap',
-                                       'Group.remove_image')),
+    'revert': (Revert, 'volume.revert', ('Image.rollback_to_snap',)),
+    'retype': (Retype, None, ('Image.update_features',)),
+    'manage': (Manage, None, ('RBD.rename',)),
+    'group-snapshot': (GroupSnapshot, 'group_snapshot.create', (
+        'RBD.group_create', 'Image.create_snap', 'Group.add_image', 'Group.create_snap',
+        'Group.remove_image', 'Group.remove_snap', 'RBD.group_remove')),
+    'group-snapshot-delete': (DeleteGroupSnapshot, 'group_snapshot.delete', ('Image.remove_snap',)),
 }
+VERBS = [verb for _scenario, verb, _calls in MORE.values() if verb]
 # Name -> scenario, of both.
-SCENARIOS = {name: scenario for name, (scenario, _what) in (*scenarios.ALL.items(), *MORE.items())}
+SCENARIOS = {name: found[0] for name, found in (*scenarios.ALL.items(), *MORE.items())}

@@ -12,6 +12,7 @@ import pytest
 from cinder.brick.ceph import address, image_disk
 from cinder.brick.ceph.cluster import Settings
 from tests.functional import ceph, test_backups
+from tests.functional.oracle import Oracle
 from tests.functional.processes import wait_until
 from tests.functional.suite import WITH_BACKUP, Node, Suite
 from tests.functional.test_backups import MIB, back_up, ready, restore
@@ -24,6 +25,10 @@ ALL = [f'{verb}:{step}:{when}' for verb, steps in POINTS.items() for step in ste
        for when in ('before', 'after')]
 SOME = ['backup.create:snapshot:before', 'backup.create:finish:before',
         'backup.restore:object:after', 'backup.delete:object:after']
+# Of the other drivers, for a volume on RBD.
+CHUNKED = [f'backup.create:{step}:{when}' for step in ('object', 'progress', 'digests', 'metadata')
+           for when in ('before', 'after')]
+FULL = bool(os.environ.get('CEPH_FULL'))
 TAKEN_OVER = test_backups.TAKEN_OVER
 
 
@@ -35,7 +40,7 @@ class Hosts(Suite):
         super().__init__(*args, **kwargs)
 
     def _fault_points(self) -> list[str]:
-        return [f'{name}=kill@{self.flags / name}' for name in ALL]
+        return [f'{name}=kill@{self.flags / name}' for name in {*ALL, *CHUNKED}]
 
     def opened(self, volume, writable=False):
         place = address.Address('volumes', f'volume-{volume["id"]}', settings=Settings(
@@ -172,7 +177,7 @@ def test_a_volume_in_a_file_and_a_snapshot(suite, client):
     client.delete(f'volumes/{made["id"]}')
 
 
-@pytest.mark.parametrize('point', ALL if os.environ.get('CEPH_FULL') else SOME)
+@pytest.mark.parametrize('point', ALL if FULL else SOME)
 def test_killed_at(suite, client, volume, point):
     made, data = volume
     verb = point.split(':')[0]
@@ -205,6 +210,38 @@ def test_killed_at(suite, client, volume, point):
             client.delete(f'backups/{backup}')
         suite.ensure_running()
         client.wait_gone('backup', backup, TAKEN_OVER)
+
+
+@pytest.fixture(scope='module')
+def chunked(installation, postgresql, ceph_cluster):
+    """Backups in files, of volumes on RBD."""
+    options = {**test_backups.OPTIONS, 'ceph': ceph.options(ceph_cluster)}
+    with installation('ceph-chunked', postgresql.url('ceph_chunked'), kind=Hosts, options=options,
+                      lab=ceph_cluster, backends=('ceph',),
+                      nodes=[Node('node1', WITH_BACKUP)]) as suite:
+        suite.client().post('types', {'volume_type': {'name': 'ceph'}})
+        yield suite
+
+
+@pytest.mark.skipif(not FULL, reason='an installation of its own; CEPH_FULL=1 runs it')
+@pytest.mark.parametrize('point', CHUNKED)
+def test_killed_amid_pieces(chunked, point):
+    client, data = chunked.client(), Data(4)
+    made = client.ready_volume(volume_type='ceph')
+    with chunked.opened(made, writable=True) as disk:
+        data.write(disk)
+    with chunked.killed_at(point, 60):
+        backup = back_up(client, made)
+    chunked.ensure_running()
+    ready(client, 'backup', backup)
+    wait_until(lambda: not client.get(f'snapshots?volume_id={made["id"]}')['snapshots'], 60,
+               'the temporary snapshot to go')
+    restored(client, chunked, backup, data)
+    delete_all(client, backup)
+    assert not [path for path in (chunked.state / 'backups').rglob('*') if path.is_file()]
+    client.delete(f'volumes/{made["id"]}')
+    client.wait_gone('volume', made['id'])
+    Oracle(chunked).check()
 
 
 def test_a_host_that_is_killed_for_ever(suite, client, volume):

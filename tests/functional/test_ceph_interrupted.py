@@ -19,6 +19,7 @@ SHORT = ['from_snapshot', 'delete_both', 'manage']
 CODE = 'import sys; from tests import rbd_operation; rbd_operation.main(sys.argv[1])'
 
 
+@pytest.mark.timeout(1800 if FULL else 300)
 @pytest.mark.parametrize('name', rbd_operation.NAMES if FULL else SHORT)
 def test_killed_within_a_call(ceph_cluster, clean, name):
     options = ceph.options(ceph_cluster, 'contract')

@@ -24,10 +24,11 @@ CASES = [(name, point) for name, (_scenario, verb) in scenarios.ALL.items()
                                              for when in ('before', 'after')))]
 SHORT = [(name, point) for name, point in CASES
          if point.startswith('ceph:') and point.endswith('after')]
-OTHERS = [(name, f'ceph:{call}:{when}') for name, (_scenario, made) in MORE.items()
-          for call in made for when in ('before', 'after')]
+OTHERS = [(name, point) for name, (_scenario, verb, made) in MORE.items()
+          for point in (*(fault_names(verb) if verb else ()), *(
+              f'ceph:{call}:{when}' for call in made for when in ('before', 'after')))]
 CASES += OTHERS
-SHORT += [each for each in OTHERS if each[1] == 'ceph:Group.create_snap:after']
+SHORT += [('group-snapshot', 'ceph:Group.create_snap:after')]
 
 
 @pytest.mark.parametrize(('name', 'point'), CASES if os.environ.get('CEPH_FULL') else SHORT,
