@@ -178,6 +178,14 @@ def on_backend(ctxt: RequestContext, host: str, cluster: str | None,
             [objects.Snapshot.from_row(row) for row in snapshots])
 
 
+def restoring(ctxt: RequestContext, host: str, cluster: str | None) -> set[str]:
+    """Return the ids of the volumes of a back end whose restore is under way or has failed."""
+    with session.reader(ctxt) as conn:
+        return set(conn.execute(sa.select(_T.c.id).where(
+            _T.c.resource_type == 'volume', _T.c.status == RESTORING,
+            _of_backend(host, cluster))).scalars())
+
+
 def find_host_on_storage(ctxt: RequestContext, ident: str) -> str | None:
     """Return the host of the volume or snapshot in the trash that has this id on the storage; None:
     there is none."""

@@ -239,6 +239,11 @@ SERVICE = {
 
 # Reason of a service that is disabled because its back end has failed over.
 FAILED_OVER = 'failed-over'
+# Key in replication_driver_data of a volume without a copy, whose back end has failed over: id of
+# the storage that has it.
+LEFT_ON = 'left_on'
+# Replication statuses of a volume that cannot be used since its back end has failed over.
+LEFT_BEHIND = ('failover-error', 'not-capable')
 # Replication statuses of a volume of which there are copies.
 REPLICATED = ('enabling', 'enabled', 'disabling', 'error', 'failing-over', 'failed-over',
               'failover-error')

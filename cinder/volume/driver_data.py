@@ -61,6 +61,16 @@ class KeepsTrash(abc.ABC):
         which this depends on options overrides it."""
         return None
 
+    def trash_place(self, volume: Volume) -> Fields:
+        """Return the fields that are stored before trash_volume() and that all later calls for the
+        volume need, of a driver that may use another storage by then."""
+        return None
+
+    def has_in_use(self, volume: Volume) -> bool:
+        """Return whether a volume, in the trash or not, is on the storage that is in use; see
+        trash_place()."""
+        return True
+
     @abc.abstractmethod
     def trash_volume(self, volume: Volume) -> None:
         """Move a volume, whose export has been removed, to the trash; one that is there already is
@@ -71,9 +81,10 @@ class KeepsTrash(abc.ABC):
         """
 
     @abc.abstractmethod
-    def restore_trashed_volume(self, volume: Volume) -> None:
+    def restore_trashed_volume(self, volume: Volume) -> Fields:
         """Give a volume its own name back; one that has it already is a success.
 
+        :returns: the fields to store
         :raises VolumeBackendAPIException: the storage has it under neither name
         """
 

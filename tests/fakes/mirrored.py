@@ -10,6 +10,7 @@ import json
 import types
 
 from cinder.brick.ceph import errors
+from tests.fakes import volumes
 
 MODULE = types.SimpleNamespace(
     RBD_FEATURE_JOURNALING=64, RBD_FEATURE_EXCLUSIVE_LOCK=4, RBD_MIRROR_IMAGE_ENABLED=1,
@@ -17,7 +18,20 @@ MODULE = types.SimpleNamespace(
     RBD_MIRROR_MODE_IMAGE=1, MIRROR_IMAGE_STATUS_STATE_UNKNOWN=0,
     MIRROR_IMAGE_STATUS_STATE_ERROR=1, MIRROR_IMAGE_STATUS_STATE_SYNCING=2,
     MIRROR_IMAGE_STATUS_STATE_REPLAYING=4)
+# Extra specs of a type that asks for replication, and the second cluster as an option of it.
+TRUE = {'replication_enabled': '<is> True'}
+SECOND = {'backend_id': 'second', 'conf': '/second.conf', 'user': 'other', 'secret_uuid': 's2',
+          'pool': 'mirrors'}
 _ids = itertools.count()
+
+
+def volume(specs=None, **fields):
+    return volumes.volume(**{
+        'volume_type': volumes.VolumeType('kind', extra_specs=specs), **fields})
+
+
+def write(pool, of, what):
+    pool.images[of.name].write(what)
 
 
 class Killed(BaseException):
@@ -57,6 +71,9 @@ class Image:
 
     def id(self):
         return self.ident
+
+    def size(self):
+        return 0
 
     def features(self):
         return self.bits
@@ -160,7 +177,14 @@ class Pool:
         if method == 'create':
             return self.images.setdefault(args[0], Image(self.site))
         if method == 'remove':
-            return self.images.pop(args[0])
+            if self.images.pop(args[0], None) is None:
+                raise errors.NotFound(args[0])
+            return None
+        if method == 'rename':
+            if args[0] not in self.images:
+                raise errors.NotFound(args[0])
+            self.images[args[1]] = self.images.pop(args[0])
+            return None
         return {'mirror_mode_get': self.mode, 'mirror_peer_list': self.peers,
                 'mirror_image_status_list': self.told}[method]
 
@@ -175,9 +199,18 @@ class Pool:
         return 0, b'', ''
 
 
+def _remove_copies(source, target):
+    """Remove the copies of what is mirrored no more."""
+    for name, copy in list(target.images.items()):
+        image = source.images.get(name)
+        if copy.enabled and not copy.primary and not (image and image.enabled):
+            del target.images[name]
+
+
 def carry(one, other):
     """Let the daemons of both clusters do their work."""
     for source, target in ((one, other), (other, one)):
+        _remove_copies(source, target)
         for name, image in source.images.items():
             copy = target.images.get(name)
             if not image.enabled or copy and (copy.primary or not copy.enabled):

@@ -33,7 +33,7 @@ def volume(size=1, **fields):
     values = {'id': ident, 'name': f'volume-{ident}', 'size': size, 'provider_location': None,
               'provider_auth': None, 'admin_metadata': {}, 'volume_type': None,
               'replication_status': None, 'replication_driver_data': None, 'encrypted': False,
-              'multiattach': False}
+              'multiattach': False, 'group_id': None}
     return types.SimpleNamespace(**{**values, **fields})
 
 

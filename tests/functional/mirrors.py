@@ -3,6 +3,7 @@
 installation whose back end fails over between them."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,12 +12,14 @@ import subprocess
 from collections.abc import Iterator
 
 from cinder.brick.ceph import cluster as clusters
+from cinder.brick.ceph import errors
 from tests.functional import ceph
 from tests.functional.processes import wait_until
 from tests.functional.suite import Node, Suite
 from tools.ceph_cluster import Cluster, rights
 
 POOL, SECOND, DAEMON, USER = 'mirrored', 'second', 'rbd-mirror', 'mirroring'
+HERE, THERE = 'default', SECOND
 _RIGHTS = {'mon': 'profile rbd-mirror', 'osd': 'profile rbd', 'mgr': 'profile rbd'}
 # Looks for changes more often than every 5 to 30 s.
 _IMPATIENT = ('--rbd-mirror-image-state-check-interval=1', '--rbd-mirror-journal-poll-age=1',
@@ -27,6 +30,10 @@ POINTS = ('service.failover:execute:claim:after', 'service.failover:driver:befor
           *(f'ceph:Image.{call}:{when}' for call in (
               'metadata_set', 'mirror_image_demote', 'mirror_image_promote', 'mirror_image_resync',
               'metadata_remove') for when in ('before', 'after')))
+
+# Of requests about the trash.
+TRASH_POINTS = ('volume.delete:driver:after', 'volume.restore:driver:after',
+                'trash.purge:driver:after')
 
 
 def lacking() -> str | None:
@@ -75,7 +82,7 @@ class MirroredSuite(Suite):
     the other one."""
 
     def __init__(self, *args, primary: Cluster, second: Cluster, **kwargs):
-        self.clusters = {'default': primary, SECOND: second}
+        self.clusters = {HERE: primary, THERE: second}
         super().__init__(*args, **{
             'backends': ('ceph',), 'nodes': (Node('node1'), Node('node2', ('volume',))), **kwargs})
 
@@ -86,10 +93,11 @@ class MirroredSuite(Suite):
                 'rbd_user': USER,
                 'rados_connect_timeout': 3, 'rados_connection_retries': 0,
                 'replication_connect_timeout': 3, 'rbd_failover_timeout': 60,
+                'delete_to_trash_hours': 1,
                 'rbd_failback_timeout': 120}
 
     def _fault_points(self):
-        return [f'{name}=kill@{self.flags / name}' for name in POINTS]
+        return [f'{name}=kill@{self.flags / name}' for name in (*POINTS, *TRASH_POINTS)]
 
     def run(self, site: str, function, *args):
         """Call function(pool, ...) on the pool of one of the clusters."""
@@ -109,6 +117,30 @@ class MirroredSuite(Suite):
             with pool.image(f'volume-{volume}', read_only=True) as image:
                 return image.read(offset, length)
         return self.run(site, work)
+
+    def places(self, volume: str) -> dict[str, str]:
+        """Return what the clusters have of a volume: site -> 'volume', 'copy' or 'trash'."""
+        def work(pool):
+            names = {each['name'] for each in pool.rbd('list2')}
+            if f'trash-volume-{volume}' in names:
+                return 'trash'
+            if f'volume-{volume}' not in names:
+                return None
+            with pool.image(f'volume-{volume}', read_only=True) as image:
+                info = image.mirror_image_get_info()
+            enabled = info['state'] == pool.module.RBD_MIRROR_IMAGE_ENABLED
+            return 'volume' if not enabled or info.get('primary') else 'copy'
+        found = {}
+        for site in self.clusters:
+            # The daemon removes an image while it is looked at.
+            with contextlib.suppress(errors.NotFound):
+                found[site] = self.run(site, work)
+        return {site: what for site, what in found.items() if what}
+
+    def wait_for_places(self, volume: str, **expected: str) -> None:
+        """Wait until the clusters have that, see places()."""
+        wait_until(lambda: self.places(volume) == expected, 90,
+                   lambda: f'{expected} instead of {self.places(volume)}')
 
     # ---------------------------------------------------------------------------------- requests
     def services(self) -> list[dict]:
@@ -185,3 +217,95 @@ class MirroredSuite(Suite):
         """Return the port of the monitor of a cluster."""
         dump = json.loads(self.clusters[site].ask({'prefix': 'mon dump', 'format': 'json'})[0])
         return dump['mons'][0]['addr'].rpartition(':')[2].partition('/')[0]
+
+
+@contextlib.contextmanager
+def killed(site: MirroredSuite, point: str | None) -> Iterator[None]:
+    """Kill the service at a point during the block, and start it again; None: do nothing."""
+    if point is None:
+        yield
+        return
+    with site.killed_at(point, 60):
+        yield
+    site.ensure_running()
+
+
+@dataclasses.dataclass
+class TrashCase:
+    """A volume that is deleted, and what becomes of it.
+
+    :param kind: its type; None: it is not replicated
+    :param deleted, ended: the cluster that the back end uses when it is deleted, and when it is
+        restored or purged
+    """
+
+    site: MirroredSuite
+    kind: str | None
+    deleted: str = HERE
+    end: str = 'restored'
+    ended: str = HERE
+    texts: list[bytes] = dataclasses.field(default_factory=lambda: [b'before'])
+    volume: str = ''
+
+    @property
+    def client(self):
+        return self.site.client()
+
+    def make(self):
+        self.volume = self.client.ready_volume(
+            **({'volume_type': self.kind} if self.kind else {}))['id']
+        self.site.write(HERE, self.volume, self.texts[0] * 1024, 0)
+
+    def wait_for_copy(self):
+        if self.kind:
+            self.site.wait_for_places(self.volume, default='volume', second='copy')
+
+    def write(self, place, text):
+        self.site.write(place, self.volume, text * 1024, len(self.texts) * 1024 ** 2)
+        self.texts.append(text)
+
+    def check_bytes(self, place):
+        for number, text in enumerate(self.texts):
+            found = self.site.read(place, self.volume, len(text) * 1024, number * 1024 ** 2)
+            assert found == text * 1024, (self, number)
+
+    def delete(self, point=None):
+        """Move it to the trash, and wait until its copy is removed."""
+        with killed(self.site, point):
+            self.client.delete(f'volumes/{self.volume}', expect=202)
+        self.client.wait_gone('volume', self.volume, 60)
+        # The image of a volume that is not replicated stays where it was made.
+        self.site.wait_for_places(self.volume, **{self.deleted if self.kind else HERE: 'trash'})
+
+    def restore(self, status, replication_status, point=None):
+        with killed(self.site, point):
+            self.client.post(f'volumes/{self.volume}/restore', {}, expect=202)
+        self.client.wait_for_status('volume', self.volume, status, 60)
+        assert self.site.status_of(self.volume) == (status, replication_status), self
+
+    def purge(self, point=None):
+        with killed(self.site, point):
+            self.client.delete(f'trash/{self.volume}', expect=202)
+        wait_until(lambda: self.volume not in {
+            each['id'] for each in self.client.get('trash')['trash']}, 60, 'the purge')
+        assert self.site.places(self.volume) == {}, self
+
+    def finish(self, point=None):
+        """Restore or purge it, on the cluster of `ended`."""
+        if self.end == 'purged':
+            self.purge(point)
+        elif self.kind:
+            self.restore('available', 'enabled' if self.deleted == HERE else 'failed-over', point)
+            other = {HERE: THERE, THERE: HERE}[self.deleted]
+            self.site.wait_for_places(self.volume, **{self.deleted: 'volume', other: 'copy'})
+            assert self.site.monitor_of(self.volume) == self.site.port_of(self.deleted)
+            self.check_bytes(self.deleted)
+            self.write(self.deleted, b'restored')
+        elif self.ended == HERE:
+            self.restore('available', 'disabled', point)
+        else:
+            self.restore('error', 'disabled' if self.deleted == HERE else 'not-capable')
+            told = [each['user_message'] for each in self.client.get('messages')['messages']
+                    if each['resource_uuid'] == self.volume]
+            assert any('on default and is not replicated' in each for each in told), told
+            self.delete()

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """A back end that fails over between two real Ceph clusters, and back: planned, with cinder-volume
-killed on the way, and without the primary. MIRRORS_FULL=1 kills at each point and both ways."""
+killed on the way, and without the primary. Of its trash no image may stay on the other cluster.
+MIRRORS_FULL=1 kills at each point and both ways, and tries the whole table of the trash."""
 
 import contextlib
+import itertools
 import os
 
 import pytest
 
 from cinder.brick.ceph import errors
 from tests.functional import ceph, mirrors
+from tests.functional.mirrors import HERE, THERE
 from tests.functional.processes import wait_until
 
 FULL = bool(os.environ.get('MIRRORS_FULL'))
 KIB = 1024
-HERE, THERE = 'default', mirrors.SECOND
 
 
 @pytest.fixture(scope='module')
@@ -118,6 +120,65 @@ def test_a_group_fails_over_alone(site, volumes):
     assert site.read(HERE, volume, 5 * KIB, KIB ** 2) == b'there' * KIB
     site.replicate_group(group, 'disable', 'disabled')
     assert site.status_of(volume) == ('available', 'disabled')
+
+
+def test_a_replicated_volume_comes_back_replicated(site):
+    delete, restore, purge = mirrors.TRASH_POINTS if FULL else (None,) * 3
+    case = mirrors.TrashCase(site, 'journal')
+    case.make()
+    case.wait_for_copy()
+    case.delete(delete)
+    case.finish(restore)
+    case.delete()
+    case.purge(purge)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not FULL, reason='takes minutes; MIRRORS_FULL=1 runs it')
+def test_the_trash_during_a_failover(site):
+    """Each combination of a volume, and the clusters that are used when it is deleted and when it
+    is restored or purged."""
+    cases = [mirrors.TrashCase(site, *values) for values in itertools.product(
+        ('journal', 'snapshot', None), (HERE, THERE), ('restored', 'purged'), (HERE, THERE))]
+    for case in cases:
+        case.make()
+    for case in cases:
+        case.wait_for_copy()
+    for case in cases:
+        if case.deleted == HERE:
+            case.delete()
+    site.fail_over(THERE)
+    site.wait_failed_over('failed-over', 150)
+    for case in cases:
+        if case.deleted == THERE:
+            if case.kind:
+                case.write(THERE, b'there')
+            case.delete()
+    for case in cases:
+        if case.ended == THERE:
+            case.finish()
+    site.fail_over(HERE)
+    site.wait_failed_over('enabled', 150)
+    for case in cases:
+        if case.ended == HERE:
+            case.finish()
+        elif case.end == 'restored' and not case.kind:
+            case.restore('available', 'disabled')
+    # What was restored on the other cluster since comes along with a second request.
+    site.fail_over(HERE)
+    site.wait_failed_over('enabled', 150)
+    for case in cases:
+        if case.end == 'restored':
+            assert site.status_of(case.volume) == (
+                'available', 'enabled' if case.kind else 'disabled'), case
+            assert site.places(case.volume)[HERE] == 'volume', case
+            case.check_bytes(HERE)
+            case.deleted = HERE
+            case.delete()
+            case.purge()
+    for name in (HERE, THERE):
+        found = site.run(name, lambda pool: [each['name'] for each in pool.rbd('list2')])
+        assert not [each for each in found if any(case.volume in each for case in cases)], name
 
 
 def _new_volume(site):

@@ -13,6 +13,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import trash as trash_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
 
 # Statuses in which a volume was deleted, and which it has again; otherwise it is available.
@@ -50,7 +51,7 @@ def restore_volume(ctxt: RequestContext, volume_id: str) -> objects.Volume:
     """
     deleted = trash_db.get(ctxt, volume_id)
     entry = trash_db.find(ctxt, volume_id)
-    status = deleted.previous_status if deleted.previous_status in _FORMER else 'available'
+    status = _former_status(deleted)
     with fault_points.around('volume.restore:api:commit'), session.writer(ctxt):
         _take(ctxt, volume_id, entry)
         quota.check_limits(ctxt, deleted.project_id, quota.deltas(
@@ -61,6 +62,14 @@ def restore_volume(ctxt: RequestContext, volume_id: str) -> objects.Volume:
         operation = operations_db.create(ctxt, 'volume.restore', volume, **_place(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
     return volume
+
+
+def _former_status(deleted: objects.Volume) -> str:
+    """Return the status that a volume gets back. If a failover had left it behind, only its row was
+    in error."""
+    if deleted.replication_status in states.LEFT_BEHIND:
+        return 'available'
+    return deleted.previous_status if deleted.previous_status in _FORMER else 'available'
 
 
 def status_to_keep(ctxt: RequestContext, volume: objects.Volume) -> dict[str, str | None]:

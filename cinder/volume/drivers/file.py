@@ -164,7 +164,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         self._trash(volume.name)
 
     @_typed
-    def restore_trashed_volume(self, volume: Volume) -> None:
+    def restore_trashed_volume(self, volume: Volume) -> Fields:
         self._restore(volume.name)
 
     @_typed

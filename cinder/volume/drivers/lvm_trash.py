@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cinder import exception
 from cinder.brick.local_dev import lv_trash
 from cinder.volume import driver
+from cinder.volume.driver_types import Fields
 from cinder.volume.drivers import trash_names, volume_group
 from cinder.volume.drivers.trash_names import kept
 from cinder.volume.drivers.volume_group import lv_name
@@ -25,7 +26,7 @@ class KeepsDeleted(volume_group.GroupDriver, driver.KeepsTrash):
         with self._volume_free(volume):
             lv_trash.put(self.vg, volume.name, kept(volume.name), trash_names.is_kept)
 
-    def restore_trashed_volume(self, volume: Volume) -> None:
+    def restore_trashed_volume(self, volume: Volume) -> Fields:
         lv_trash.restore(self.vg, kept(volume.name), volume.name, activate=True)
 
     def purge_trashed_volume(self, volume: Volume) -> None:

@@ -37,16 +37,18 @@ class Audits(rbd_base.RBDBase, driver.Audits):
         for snapshot in rows.trashed_snapshots:
             if snapshot.id not in rows.busy:
                 snapshots.setdefault(snapshot.volume_id, {})[kept(snapshot.name)] = snapshot.id
-        for volume in rows.volumes:
+        for volume in filter(self.has_in_use, rows.volumes):
             if volume.id in rows.busy or volume.status not in lvm_audit.STORED:
                 continue
             if volume.name not in there.names:
                 yield self._missing(volume, there)
             elif deep:
                 yield from self._image(volume, snapshots.get(volume.id, {}), rows)
-        trash = trash_audit.Trash(dataclasses.replace(rows, trashed_snapshots=()))
+        trashed = list(filter(self.has_in_use, rows.trashed_volumes))
+        trash = trash_audit.Trash(dataclasses.replace(rows, trashed_snapshots=(),
+                                                      trashed_volumes=trashed))
         yield from trash.missing(there.names, self._full)
-        for volume in rows.trashed_volumes if deep else ():
+        for volume in trashed if deep else ():
             yield from self._in_trash(volume, snapshots.get(volume.id, {}))
         for name in sorted(there.names - set(names.values()) - trash.names):
             yield from self._orphan(name, rows)

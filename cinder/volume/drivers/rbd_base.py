@@ -19,6 +19,7 @@ from cinder.volume.driver_types import Executor
 from cinder.volume.drivers import rbd_sites
 
 if TYPE_CHECKING:
+    from cinder.objects import Volume
     from cinder.volume.configuration import Configuration
 
 P = ParamSpec('P')
@@ -71,6 +72,7 @@ class RBDBase(driver.VolumeDriver):
     """A pool of a cluster.
 
     :ivar sites: id -> cluster and pool
+    :ivar active: the cluster and the pool in use
     :ivar flattening: held while all data of an image is copied to it
     :ivar order: binary logarithm of the size of the objects of a new image in bytes
     """
@@ -86,16 +88,28 @@ class RBDBase(driver.VolumeDriver):
         limit = configuration.rbd_concurrent_flatten_operations
         self.flattening: contextlib.AbstractContextManager[object] = (
             threading.BoundedSemaphore(limit) if limit else contextlib.nullcontext())
-        self._active = self.sites[rbd_sites.PRIMARY]
+        self.active = self.sites[rbd_sites.PRIMARY]
 
     def use_site(self, site: rbd_sites.Site) -> None:
         """Have the volumes on this cluster from now on."""
-        self._active = site
+        self.active = site
+
+    def site_of(self, backend_id: str) -> rbd_sites.Site:
+        """Return the cluster with this id.
+
+        :raises InvalidReplicationTarget: no such cluster is configured
+        """
+        found = self.sites.get(backend_id)
+        if found is None:
+            raise exception.InvalidReplicationTarget(
+                reason=f'no replication_device has the backend_id {backend_id}; there are: '
+                       f'{", ".join(self.sites)}')
+        return found
 
     @property
     def site(self) -> rbd_sites.Site:
         """The cluster and the pool in use, for the volume that this thread works on."""
-        return _site.get() or self._active
+        return _site.get() or self.active
 
     @property
     def ceph(self) -> cluster.Cluster:
@@ -110,6 +124,10 @@ class RBDBase(driver.VolumeDriver):
     def at_site_of(self, resources: Iterable[object]) -> contextlib.AbstractContextManager[None]:
         """Use the cluster that has these volumes or snapshots; see at_site_of()."""
         return at_site_of(self, resources)
+
+    def has_in_use(self, volume: Volume) -> bool:
+        """Return whether a volume is on the cluster that the back end uses."""
+        return rbd_sites.name_of(volume) in (None, self.active.backend_id)
 
     @property
     def fsid(self) -> str:
@@ -129,21 +147,23 @@ class RBDBase(driver.VolumeDriver):
 
 @contextlib.contextmanager
 def at_site_of(driver: RBDBase, resources: Iterable[object]) -> Iterator[None]:
-    """Use the cluster that has these volumes or snapshots, during the block: another one than that
-    of the back end, if their group has failed over.
+    """Use the cluster that has these volumes or snapshots, during the block; see rbd_sites.SITE.
 
     :param resources: arguments of a method; those of other kinds are ignored
     :raises InvalidVolume: they are on several clusters
+    :raises InvalidReplicationTarget: their cluster is no longer configured
     """
-    names = {rbd_sites.name_of(each) for each in resources
+    found = {rbd_sites.name_of(each) for each in resources
              if hasattr(each, 'replication_driver_data') or hasattr(each, 'volume')}
-    if not names - {None}:
+    if not found - {None}:
         yield
         return
+    names = sorted({each or driver.active.backend_id for each in found})
     if len(names) > 1:
         raise exception.InvalidVolume(
-            reason='its group has failed over to another cluster: fail it back first')
-    token = _site.set(driver.sites[names.pop() or rbd_sites.PRIMARY])
+            reason=f'the volumes are on {" and ".join(names)}: fail over the back end or the group '
+                   'to the same cluster first')
+    token = _site.set(driver.site_of(names[0]))
     try:
         yield
     finally:

@@ -46,11 +46,13 @@ class Way:
     """:param source: runs functions on the cluster that is left; None: it does not answer
     :param target: runs functions on the other cluster
     :param name: of the other cluster
+    :param left: of the cluster that is left
     """
 
     source: Run | None
     target: Run
     name: str
+    left: str
 
     def look(self, image: str) -> Verdict:
         """Return the progress of an image, and mark it if necessary. The image can be used

@@ -115,7 +115,8 @@ class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups, driver.ReplicatesG
     def failover_replication(self, group: Group, volumes: list[Volume], backend_id: str | None,
                              patient: bool = True) -> tuple[str | None, dict[str, Values]]:
         used = self.active_backend_id or PRIMARY
-        present = next((rbd_sites.name_of(each) for each in volumes), None) or used
+        present = next((rbd_sites.name_of(each) for each in volumes
+                        if each.replication_status != 'failover-error'), None) or used
         target = self.target(backend_id, present)
         if target.backend_id == present:
             raise exception.InvalidReplicationTarget(

@@ -30,6 +30,9 @@ LOG = logging.getLogger(__name__)
 _ATTEMPTS = 2
 # Volumes named in a message.
 _NAMED = 5
+# The fields of a volume that is not mirrored.
+NOT_MIRRORED: Values = {'replication_status': 'disabled', 'replication_extended_status': None,
+                        'replication_driver_data': None}
 
 
 class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
@@ -48,18 +51,6 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
         self.use_site(self.site_of(backend_id or PRIMARY))
         self.active_backend_id = backend_id
 
-    def site_of(self, backend_id: str) -> Site:
-        """Return the cluster with this id.
-
-        :raises InvalidReplicationTarget: no such cluster is configured
-        """
-        found = self.sites.get(backend_id)
-        if found is None:
-            raise exception.InvalidReplicationTarget(
-                reason=f'no replication_device has the backend_id {backend_id}; there are: '
-                       f'{", ".join(self.sites)}')
-        return found
-
     # ------------------------------------------------------------------------------ one volume
     def replicate(self, volume: Volume) -> Fields:
         """Mirror a new volume if its type wants it."""
@@ -71,10 +62,11 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
     @typed
     def retype(self, volume: Volume, new_type: VolumeType) -> Fields:
         wanted, data = self.wanted(new_type), rbd_sites.stored(volume)
-        if data.get(rbd_sites.SITE):
+        if self.site is not self.active:
             raise exception.InvalidVolume(
-                reason=f'it is on {data[rbd_sites.SITE]}, to which its group has failed over: fail '
-                       'that back first')
+                reason=f'it is on {self.site.backend_id}, and its back end uses '
+                       f'{self.active.backend_id}: fail over the back end or the group to the same '
+                       'cluster first')
         is_mirrored = volume.replication_status in states.REPLICATED
         stopped = None
         if is_mirrored and not (wanted and wanted.mode == data.get('mode', rbd_sites.MODES[0])):
@@ -115,8 +107,7 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
     def stop_mirroring(self, volume: Volume) -> Values:
         """Remove the copies of a volume."""
         self.run(mirror.disable, volume.name, bool(rbd_sites.stored(volume).get('had_journaling')))
-        return {'replication_status': 'disabled', 'replication_extended_status': None,
-                'replication_driver_data': None}
+        return dict(NOT_MIRRORED)
 
     def _healthy(self) -> str:
         return 'enabled' if self.site.backend_id == PRIMARY else 'failed-over'
@@ -141,9 +132,11 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
         present = self.active_backend_id or PRIMARY
         target = self.target(backend_id, present)
         if target.backend_id == present:
-            # What failed there is tried again, from the cluster that was left.
-            volumes = [each for each in volumes if each.replication_status == 'failover-error']
+            # What failed there is tried again, from the cluster that was left, and so is what was
+            # restored there. A group has its own request.
             present = next(name for name in self.sites if name != present)
+            volumes = [each for each in volumes if each.replication_status == 'failover-error' or (
+                rbd_sites.name_of(each) == present and not each.group_id)]
         way = self.way(self.site_of(present), target)
         verdicts = self.move(way, volumes, patient)
         made = {volume.id: self.moved(way, volume, verdicts[volume.name], None)
@@ -172,12 +165,12 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
         for _attempt in range(_ATTEMPTS):
             try:
                 here(rbd_report.touch)
-                return Way(here, there, target.backend_id)
+                return Way(here, there, target.backend_id, source.backend_id)
             except errors.CephError as exc:
                 trouble = str(exc)
         LOG.warning('%s does not answer (%s): the copies on %s are used as they are.',
                     source.backend_id, trouble, target.backend_id)
-        return Way(None, there, target.backend_id)
+        return Way(None, there, target.backend_id, source.backend_id)
 
     def _runner(self, site: Site) -> Run:
         """Return what runs functions on a site, with less patience than usual."""
@@ -195,8 +188,10 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
         """
         names = [each.name for each in volumes]
         verdicts = rbd_failover.each(way.look, names)
+        # Neither what failed before nor what was there before tells whether the failover has begun.
         first = {each.name: verdicts[each.name] for each in volumes
-                 if each.replication_status != 'failover-error'}
+                 if each.replication_status != 'failover-error'
+                 and rbd_sites.name_of(each) != way.name}
         begun = any(verdict.begun for verdict in first.values())
         if not begun:
             self._require_copies(way, first, patient)
@@ -225,8 +220,10 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
         """:param site: id of the cluster that has the volume now, if not that of the back end"""
         if verdict.word != DONE:
             LOG.error('Volume %s cannot be used on %s: %s', volume.id, way.name, verdict.reason)
+            data = rbd_sites.stored(volume) | {rbd_sites.SITE: way.left}
             return {'replication_status': 'failover-error',
-                    'replication_extended_status': verdict.reason[:255]}
+                    'replication_extended_status': verdict.reason[:255],
+                    'replication_driver_data': json.dumps(data)}
         data = rbd_sites.stored(volume) | {rbd_sites.SITE: site}
         interval = data.get('interval')
         if interval:

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cinder.brick.ceph.cluster import Settings
+from cinder.objects import states
 
 if TYPE_CHECKING:
     from cinder.objects import Volume, VolumeType
     from cinder.volume.configuration import Configuration
 
 PRIMARY = 'default'
-# Key in replication_driver_data of a volume whose group has failed over: the id of the site.
+# Key in replication_driver_data of a volume: the id of the site that has it, which may be another
+# one than that of its back end. Its group has failed over, or it could not be moved with the back
+# end, or it was in the trash at that time.
 SITE = 'site'
 KEYS = ('backend_id', 'conf', 'user', 'secret_uuid', 'pool')
 # Extra specs of volume types.
@@ -88,9 +91,9 @@ def conf_of(device: dict[str, str]) -> str:
 
 
 def name_of(resource: Any) -> str | None:
-    """Return the id of the site that has a volume or snapshot, if that is another one than that of
-    its back end."""
-    return stored(getattr(resource, 'volume', resource)).get(SITE)
+    """Return the id of the site that has a volume or snapshot, None for that of its back end."""
+    data = stored(getattr(resource, 'volume', resource))
+    return data.get(SITE) or data.get(states.LEFT_ON)
 
 
 def stored(volume: Volume) -> dict[str, Any]:

@@ -5,6 +5,7 @@ what clones need after it was purged."""
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from cinder.brick.ceph import errors, images, mirror, renames, trash
 from cinder.conf import CONF
 from cinder.objects import states
 from cinder.volume import driver
+from cinder.volume.driver_types import Fields
 from cinder.volume.drivers import rbd_base, rbd_replication, rbd_sites, trash_names
 from cinder.volume.drivers.rbd_base import PASSING, typed
+from cinder.volume.drivers.rbd_replication import NOT_MIRRORED
 from cinder.volume.drivers.trash_names import kept
 
 if TYPE_CHECKING:
@@ -33,6 +36,14 @@ class KeepsDeleted(rbd_replication.Replication, driver.KeepsTrash):
         super().__init__(*args, **kwargs)
         self.owned = trash_names.also_kept(rbd_base.names_of(CONF.volume_name_template))
 
+    def trash_place(self, volume: Volume) -> Fields:
+        """The cluster: a failover does not move what is in the trash."""
+        if not self.replicates:
+            return None
+        with self.at_site_of([volume]):
+            data = rbd_sites.stored(volume) | {rbd_sites.SITE: self.site.backend_id}
+        return {'replication_driver_data': json.dumps(data)}
+
     @typed
     def trash_volume(self, volume: Volume) -> None:
         """Rename the image. If it is mirrored, its copies are removed."""
@@ -42,13 +53,24 @@ class KeepsDeleted(rbd_replication.Replication, driver.KeepsTrash):
             self.run_freeing(renames.put_aside, volume.name, kept(volume.name), _may_stay)
 
     @typed
-    def restore_trashed_volume(self, volume: Volume) -> None:
-        """Rename the image, and mirror it as it was mirrored."""
+    def restore_trashed_volume(self, volume: Volume) -> Fields:
+        """Rename the image, and mirror it as it was mirrored; it is then used on the cluster that
+        has it, and follows the back end with the next failover.
+
+        :raises InvalidVolume: the back end has left that cluster, and the volume has no copy
+        """
+        is_mirrored = self.replicates and volume.replication_status in states.REPLICATED
+        if not is_mirrored and self.site is not self.active:
+            raise exception.InvalidVolume(
+                reason=f'it is on {self.site.backend_id} and is not replicated, and its back end '
+                       f'uses {self.active.backend_id}. Delete it; it can be restored when the '
+                       'back end has failed back')
         self.run_freeing(renames.rename, kept(volume.name), volume.name)
-        if volume.replication_status in states.REPLICATED and self.replicates:
-            data = rbd_sites.stored(volume)
-            self.mirror(volume.name, rbd_sites.Mirror(
-                data.get('mode', rbd_sites.MODES[0]), data.get('interval', '')), data)
+        if not is_mirrored:
+            return NOT_MIRRORED if volume.replication_status or self.replicates else None
+        data = rbd_sites.stored(volume)
+        return self.mirror(volume.name, rbd_sites.Mirror(
+            data.get('mode', rbd_sites.MODES[0]), data.get('interval', '')), data)
 
     @typed
     def purge_trashed_volume(self, volume: Volume) -> None:

@@ -15,6 +15,7 @@ from cinder import exception, host_names, metrics, objects, operations
 from cinder.context import RequestContext
 from cinder.db import journal
 from cinder.db import trash as trash_db
+from cinder.db import volumes as volumes_db
 from cinder.objects.types import wants_thick
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
@@ -55,7 +56,7 @@ def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
     """
     driver, kind = driver_of(backend), resource.obj_name().lower()
     if driver is not None and _goes_to_trash(ctxt, backend, operation, resource) and _moved(
-            driver, kind, resource):
+            ctxt, driver, kind, resource):
         return functools.partial(trash_db.put, ctxt, resource, hours(backend),
                                  backend.configuration.trash_counts_for_quota)
     noted = operation.arguments.get(KEEPS_KEY)
@@ -88,9 +89,14 @@ def _not_usable(kind: str, resource: objects.Volume | objects.Snapshot) -> Itera
         ) from exc
 
 
-def _moved(driver: driver_api.KeepsTrash, kind: str,
+def _moved(ctxt: RequestContext, driver: driver_api.KeepsTrash, kind: str,
            resource: objects.Volume | objects.Snapshot) -> bool:
     """Move the storage of a resource to the trash; return False if it is too full for that."""
+    place = driver.trash_place(resource) if isinstance(resource, objects.Volume) else None
+    if place:
+        volumes_db.update(ctxt, resource.id, place)
+        for name, value in place.items():
+            setattr(resource, name, value)
     try:
         getattr(driver, f'trash_{kind}')(resource)
     except exception.InsufficientFreeSpace as exc:
@@ -165,7 +171,8 @@ def purge(ctxt: RequestContext, driver: driver_api.KeepsTrash,
 def purge_due(ctxt: RequestContext, backend: Backend) -> None:
     """Start the removal of what has been in the trash for long enough, and of the oldest in pools
     that are full as of the last report."""
-    if driver_of(backend) is None:
+    driver = driver_of(backend)
+    if driver is None:
         return
     for entry in trash_db.due(ctxt, backend.host, backend.cluster):
         _start_purge(ctxt, entry)
@@ -173,7 +180,7 @@ def purge_due(ctxt: RequestContext, backend: Backend) -> None:
     if sums and _full_pools(backend, refresh=False):
         # A removal since the last report may have changed that.
         for name in _full_pools(backend, refresh=True) & sums.keys():
-            _purge_oldest(ctxt, f'{backend.cluster or backend.host}#{name}')
+            _purge_oldest(ctxt, driver, f'{backend.cluster or backend.host}#{name}')
 
 
 def _full_pools(backend: Backend, refresh: bool) -> set[str]:
@@ -187,10 +194,10 @@ def _is_full(pool: Mapping[str, Any]) -> bool:
         total * (pool.get('reserved_percentage') or 0) / 100)
 
 
-def _purge_oldest(ctxt: RequestContext, pool: str) -> None:
+def _purge_oldest(ctxt: RequestContext, driver: driver_api.KeepsTrash, pool: str) -> None:
     """Start the removal of the oldest in the trash of a pool that is full, whatever has filled it,
     unless one is under way."""
-    entries = trash_db.in_pool(ctxt, pool)
+    entries = [each for each in trash_db.in_pool(ctxt, pool) if _takes_space(ctxt, driver, each)]
     if all(entry.status == trash_db.KEPT for entry in entries):
         for entry in entries[:1]:
             LOG.warning('%s %s is removed from the trash of %s, which is full.',
@@ -252,11 +259,13 @@ def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operati
 
     :raises NotYet: the removal is under way.
     """
-    if driver_of(backend) is None or not _is_in_use(backend):
+    driver = driver_of(backend)
+    if driver is None or not _is_in_use(backend):
         return
     entries = trash_db.in_pool(ctxt, volume.cluster_name or volume.host)
     lacking = gib - room(backend, volume) if entries else 0
-    if lacking <= 0:
+    entries = [each for each in entries if _takes_space(ctxt, driver, each)] if lacking > 0 else []
+    if not entries:
         return
     for entry in entries:
         if entry.status == trash_db.KEPT:
@@ -270,6 +279,16 @@ def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operati
     with contextlib.suppress(_NoMore):
         operations.wait(ctxt, operation, 'space that the trash takes', within=LONGEST_WAIT,
                         otherwise=_NoMore(), longest=LONGEST_LOOK)
+
+
+def _takes_space(ctxt: RequestContext, driver: driver_api.KeepsTrash,
+                 entry: trash_db.Entry) -> bool:
+    """Return whether something in the trash takes space of the storage that is in use."""
+    try:
+        found = trash_db.get(ctxt, entry.id)
+    except exception.NotInTrash:
+        return True  # it was removed just now
+    return driver.has_in_use(found.volume if isinstance(found, objects.Snapshot) else found)
 
 
 def room(backend: Backend, volume: objects.Volume) -> float:

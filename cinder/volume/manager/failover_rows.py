@@ -6,18 +6,25 @@ from collections.abc import Mapping, Sequence
 
 from cinder import objects, operations
 from cinder.context import RequestContext
+from cinder.db import backend_volumes, session
 from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
-from cinder.db import session
+from cinder.db import trash as trash_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.volume.driver_types import Values
 from cinder.volume.host import backend as backends
 
-# Key in replication_driver_data of a volume without a copy: id of the storage that has it.
-LEFT_ON = 'left_on'
 PRIMARY = 'default'
 _FAILED = 'failover-error'
+
+
+def to_move(ctxt: RequestContext, backend: backends.Backend) -> list[objects.Volume]:
+    """Return the volumes that a failover is about: all but those whose storage is in the trash,
+    which stays where it is."""
+    kept = trash_db.restoring(ctxt, backend.host, backend.sharing)
+    return [each for each in backend_volumes.on_backend(ctxt, backend.host, backend.sharing)
+            if each.id not in kept]
 
 
 def changes(volumes: Sequence[objects.Volume], made: Mapping[str, Values], before: str | None,
@@ -56,13 +63,14 @@ def _of_other(volume: objects.Volume, before: str, active: str) -> Values:
         return {'replication_status': 'disabled', 'replication_driver_data': None,
                 **_bring_back(volume)}
     return {'replication_status': 'not-capable',
-            'replication_driver_data': json.dumps({LEFT_ON: before}), **_put_in_error(volume)}
+            'replication_driver_data': json.dumps({states.LEFT_ON: before}),
+            **_put_in_error(volume)}
 
 
 def _left_on(volume: objects.Volume) -> str:
     """Return the id of the storage that has a volume without a copy."""
     try:
-        return str(json.loads(volume.replication_driver_data or '{}').get(LEFT_ON, PRIMARY))
+        return str(json.loads(volume.replication_driver_data or '{}').get(states.LEFT_ON, PRIMARY))
     except (ValueError, AttributeError):
         return PRIMARY
 

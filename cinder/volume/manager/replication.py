@@ -9,7 +9,6 @@ from oslo_log import log as logging
 from cinder import exception, fault_points, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import backend_volumes
 from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
 from cinder.db import services as services_db
@@ -68,12 +67,16 @@ class ReplicationEndpoint:
         """Fail over and store the result; return the id of the copy that is used now."""
         if operation.attempt > CONF.operation_max_attempts:
             raise exception.TooManyAttempts(attempts=operation.attempt - 1)
-        volumes = backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing)
+        volumes = failover_rows.to_move(ctxt, self.backend)
         replicated = [each for each in volumes if each.replication_status in states.REPLICATED]
         with fault_points.around('service.failover:driver'):
             active, made = with_patience(ctxt, operation, functools.partial(
                 copies.replicating(self.driver).failover_host, replicated,
                 operation.arguments['backend_id']))
+        if active == before:
+            # Only what was not there yet has moved.
+            volumes = [each for each in volumes if each.id in made
+                       or each.replication_status == 'failover-error']
         away = active is not None
         failover_rows.end(ctxt, self.backend, operation,
                           failover_rows.changes(volumes, made, before, active),

@@ -27,8 +27,8 @@ class TrashEndpoint:
         """Give a volume its storage back."""
         with self._task(ctxt, operation, volume) as work:
             with work.driver():
-                self._driver().restore_trashed_volume(work.resource)
-            self._restored(work)
+                made = self._driver().restore_trashed_volume(work.resource) or {}
+            self._restored(work, **made)
             self.backend.allocate(work.resource.host, work.resource.size)
 
     @operations.handles('snapshot.restore')
@@ -41,8 +41,9 @@ class TrashEndpoint:
             self._restored(work)
 
     @staticmethod
-    def _restored(work: Task) -> None:
-        work.succeed(also=functools.partial(trash_db.forget, work.ctxt, work.resource.id))
+    def _restored(work: Task, **fields: object) -> None:
+        """:param fields: columns to store"""
+        work.succeed(also=functools.partial(trash_db.forget, work.ctxt, work.resource.id), **fields)
 
     @operations.handles('trash.purge')
     def purge_trash(self, ctxt: RequestContext, operation: objects.Operation,

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows against what a pool is said to have; what a real one has is for tests/functional."""
+import types
+
 import pytest
 
 from cinder.brick.ceph.inventory import Found, Inventory, take
 from cinder.volume.driver_types import Rows
-from cinder.volume.drivers import rbd_audit
+from cinder.volume.drivers import rbd_audit, rbd_base
 from tests.fakes import volumes
 
 GIB = 2 ** 30
@@ -19,7 +21,8 @@ class Driver:
         vars(rbd_audit.Audits)[name]
         for name in ('audit', '_findings', '_full', '_missing', '_image', '_orphan',
                      '_lost_snapshots', '_in_trash'))
-    pool_name = 'pool'
+    has_in_use = rbd_base.RBDBase.has_in_use
+    pool_name, active = 'pool', types.SimpleNamespace(backend_id='default')
 
     def __init__(self, images, trash=None):
         self.images, self.trash, self.looked = images, trash or {}, []
@@ -56,6 +59,16 @@ def test_the_mirror_daemon_may_have_an_image_open():
     row = volumes.volume(status='available', replication_status='enabled')
     driver = Driver({row.name: {'watchers': frozenset(('10.0.0.7:0/1',))}})
     assert driver.audit(Rows([row], [], (), (), lambda _name: None)) == []
+
+
+@pytest.mark.parametrize(('data', 'kinds'), [
+    (None, ['missing'] * 2), ('{"site": "default"}', ['missing'] * 2), ('{"site": "second"}', []),
+    ('{"left_on": "second"}', [])])
+def test_what_another_cluster_has_is_not_missing(data, kinds):
+    row, trashed = (volumes.volume(status='available', replication_driver_data=data)
+                    for _time in range(2))
+    rows = Rows([row], [], (), (), lambda _name: None, trashed_volumes=[trashed])
+    assert [each.kind for each in Driver({}).audit(rows)] == kinds
 
 
 def test_names():

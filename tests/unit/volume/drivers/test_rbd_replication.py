@@ -7,76 +7,18 @@ import types
 import pytest
 
 from cinder import exception
-from cinder.brick.ceph import cluster, mirror
+from cinder.brick.ceph import mirror
 from cinder.volume.drivers import rbd, rbd_sites
 from tests import rbd_storage
 from tests.fakes import mirrored, volumes
-
-TRUE = {'replication_enabled': '<is> True'}
-SECOND = {'backend_id': 'second', 'conf': '/second.conf', 'user': 'other', 'secret_uuid': 's2',
-          'pool': 'mirrors'}
-
-
-@pytest.fixture
-def pools(monkeypatch):
-    """The pools of the primary and of the second cluster."""
-    made = {conf: mirrored.Pool(site) for conf, site in (('', 'one'), ('/second.conf', 'two'))}
-    monkeypatch.setattr(cluster, 'get', lambda settings: types.SimpleNamespace(
-        settings=settings,
-        run=lambda _pool, function, *args, **kwargs: made[settings.conf].run(
-            function, *args, **kwargs)))
-    return list(made.values())
-
-
-@pytest.fixture
-def driver(pools):
-    return rbd.RBDDriver(rbd_storage.options(replication_device=[SECOND], rbd_user='cinder'))
-
-
-def _volume(specs=None, **fields):
-    return volumes.volume(**{
-        'volume_type': volumes.VolumeType('kind', extra_specs=specs),
-        'replication_status': None, 'replication_driver_data': None, **fields})
-
-
-@pytest.fixture
-def volume(driver, pools):
-    """A mirrored volume whose copy is complete."""
-    made = _volume(TRUE)
-    volumes.stored(made, driver.create_volume(made))
-    mirrored.carry(*pools)
-    return made
-
-
-@pytest.fixture
-def fail_over(driver, pools):
-    """Fail over as the manager does; the daemons work while it waits. Return the active id."""
-    def fail_over(target, *moved, waits=9):
-        for _ in range(waits):
-            try:
-                active, made = driver.failover_host(list(moved), target)
-            except exception.CopiesIncomplete:
-                mirrored.carry(*pools)
-                continue
-            except mirrored.Killed:
-                continue
-            for each in moved:
-                volumes.stored(each, made.get(each.id))
-            return active
-        return 'waits'
-    return fail_over
-
-
-def _write(pool, volume, what):
-    pool.images[volume.name].write(what)
 
 
 # ---------------------------------------------------------------------------------------- types
 @pytest.mark.parametrize(('specs', 'found'), [
     ({}, None), ({'replication_enabled': '<is> False'}, None),
-    (TRUE, rbd_sites.Mirror('journal')),
-    (TRUE | {'rbd:mirror_mode': 'snapshot'}, rbd_sites.Mirror('snapshot', '5m')),
-    (TRUE | {'rbd:mirror_mode': 'snapshot', 'rbd:mirror_snapshot_interval': '2h'},
+    (mirrored.TRUE, rbd_sites.Mirror('journal')),
+    (mirrored.TRUE | {'rbd:mirror_mode': 'snapshot'}, rbd_sites.Mirror('snapshot', '5m')),
+    (mirrored.TRUE | {'rbd:mirror_mode': 'snapshot', 'rbd:mirror_snapshot_interval': '2h'},
      rbd_sites.Mirror('snapshot', '2h'))])
 def test_what_a_type_asks_for(specs, found):
     assert rbd_sites.wanted(types.SimpleNamespace(extra_specs=specs)) == found
@@ -88,15 +30,15 @@ def test_what_a_type_asks_for(specs, found):
     ({'rbd:mirror_snapshot_interval': '5m'}, 'needs rbd:mirror_mode = snapshot')])
 def test_a_type_that_asks_for_something_else_is_refused(driver, specs, words):
     with pytest.raises(exception.InvalidInput, match=words):
-        driver.create_volume(_volume(TRUE | specs))
+        driver.create_volume(mirrored.volume(mirrored.TRUE | specs))
 
 
 def test_a_type_that_nothing_can_satisfy_is_refused(pools):
     alone = rbd.RBDDriver(rbd_storage.options())
-    assert not alone.replicates and alone.create_volume(_volume()) is None
+    assert not alone.replicates and alone.create_volume(mirrored.volume()) is None
     assert alone.replication_report() == {'replication_enabled': False}
     with pytest.raises(exception.InvalidInput, match='no replication_device'):
-        alone.create_volume(_volume(TRUE))
+        alone.create_volume(mirrored.volume(mirrored.TRUE))
     with pytest.raises(exception.InvalidReplicationTarget, match='no replication_device'):
         alone.failover_host([], None)
 
@@ -104,7 +46,7 @@ def test_a_type_that_nothing_can_satisfy_is_refused(pools):
 def test_a_retype_switches_the_mirror(driver, pools, volume):
     image = pools[0].images[volume.name]
     kinds = [volumes.VolumeType('kind', extra_specs=specs) for specs in (
-        TRUE | {'rbd:mirror_mode': 'snapshot'}, {}, {}, TRUE)]
+        mirrored.TRUE | {'rbd:mirror_mode': 'snapshot'}, {}, {}, mirrored.TRUE)]
     for kind, enabled, journal, interval in zip(kinds, (True, False, False, True), (0, 0, 0, 64),
                                                 ('5m', None, None, None), strict=True):
         volumes.stored(volume, driver.retype(volume, kind))
@@ -112,13 +54,13 @@ def test_a_retype_switches_the_mirror(driver, pools, volume):
         assert pools[0].schedules[f'volumes/{volume.name}'] == interval
         assert volume.replication_status == ('enabled' if enabled else 'disabled')
     assert json.loads(volume.replication_driver_data)['mode'] == 'journal'
-    assert driver.create_volume(_volume()) == {'replication_status': 'disabled'}
+    assert driver.create_volume(mirrored.volume()) == {'replication_status': 'disabled'}
 
 
 def test_a_copy_of_a_group_is_mirrored_too(driver, pools, monkeypatch):
     monkeypatch.setattr(driver, '_clone_together', lambda _name, pairs: [
         pools[0].rbd('create', volume.name) for volume, _source in pairs])
-    copies = [_volume(specs, snapshot_id=None) for specs in (TRUE, {})]
+    copies = [mirrored.volume(specs, snapshot_id=None) for specs in (mirrored.TRUE, {})]
     made = driver.copy_group(volumes.volume(), [(each, volumes.volume()) for each in copies])
     assert [made[each.id]['replication_status'] for each in copies] == ['enabled', 'disabled']
 
@@ -126,7 +68,8 @@ def test_a_copy_of_a_group_is_mirrored_too(driver, pools, monkeypatch):
 def test_a_retype_of_a_volume_of_the_original_keeps_its_mirror(driver, pools, volume):
     volume.replication_driver_data = json.dumps({'had_journaling': True})
     before = pools[0].images[volume.name].log.copy()
-    volumes.stored(volume, driver.retype(volume, volumes.VolumeType('k', extra_specs=TRUE)))
+    same = volumes.VolumeType('k', extra_specs=mirrored.TRUE)
+    volumes.stored(volume, driver.retype(volume, same))
     assert pools[0].images[volume.name].log == before
     assert json.loads(volume.replication_driver_data)['had_journaling'] is True
 
@@ -134,18 +77,18 @@ def test_a_retype_of_a_volume_of_the_original_keeps_its_mirror(driver, pools, vo
 # ------------------------------------------------------------------------------------- failover
 def test_there_and_back(driver, pools, volume, fail_over):
     one, two = pools
-    _write(one, volume, 'a')
+    mirrored.write(one, volume, 'a')
     assert fail_over('second', volume) == driver.active_backend_id == 'second'
     assert (driver.site.pool, driver.site.settings.user, driver.site.secret_uuid) == (
         'mirrors', 'other', 's2')
     assert volume.replication_status == 'failed-over'
-    _write(two, volume, 'b')
+    mirrored.write(two, volume, 'b')
     assert two.images[volume.name].written == ['a', 'b']
     with pytest.raises(Exception, match='read-only'):
-        _write(one, volume, 'lost')
+        mirrored.write(one, volume, 'lost')
     # What came back only now has not seen the changes since, although it was demoted itself.
     assert fail_over('default', volume, waits=1) == 'waits'
-    _write(two, volume, 'c')
+    mirrored.write(two, volume, 'c')
     assert fail_over('default', volume) is None
     assert one.images[volume.name].written == ['a', 'b', 'c']
     assert volume.replication_status == 'enabled' and driver.site.pool == 'rbd'
@@ -155,7 +98,7 @@ def test_there_and_back(driver, pools, volume, fail_over):
 @pytest.mark.parametrize('call', range(1, 40))
 def test_an_interrupted_failover_goes_on(driver, pools, volume, fail_over, side, call):
     for number, (target, here) in enumerate((('second', 0), ('default', 1), ('second', 0))):
-        _write(pools[here], volume, number)
+        mirrored.write(pools[here], volume, number)
         pools[side].interrupts = call
         assert fail_over(target, volume, waits=20) in (None, 'second')
         pools[side].interrupts = 0
@@ -171,14 +114,14 @@ def test_a_primary_that_answers_at_the_second_attempt_is_not_lost(pools, volume,
 
 def test_the_primary_is_lost_and_comes_back(driver, pools, volume, fail_over):
     one, two = pools
-    _write(one, volume, 'a')
+    mirrored.write(one, volume, 'a')
     mirrored.carry(*pools)
-    _write(one, volume, 'not copied')
+    mirrored.write(one, volume, 'not copied')
     one.down = True
     # The daemon waits for the primary with the lock of the copy.
     two.images[volume.name].held_by = '127.0.0.1:0/1'
     assert fail_over(None, volume) == 'second'
-    _write(two, volume, 'b')
+    mirrored.write(two, volume, 'b')
     one.down = False
     mirrored.carry(*pools)
     assert fail_over('default', volume) is None
@@ -190,10 +133,10 @@ def test_the_primary_is_lost_and_comes_back(driver, pools, volume, fail_over):
 @pytest.mark.parametrize('call', range(1, 30))
 def test_an_interrupted_failback_to_a_lost_primary_goes_on(pools, volume, fail_over, side, call):
     one, two = pools
-    _write(one, volume, 'not copied')
+    mirrored.write(one, volume, 'not copied')
     one.down = True
     assert fail_over('second', volume) == 'second'
-    _write(two, volume, 'a')
+    mirrored.write(two, volume, 'a')
     one.down = False
     mirrored.carry(*pools)
     pools[side].interrupts = call
@@ -202,7 +145,7 @@ def test_an_interrupted_failback_to_a_lost_primary_goes_on(pools, volume, fail_o
 
 
 def test_a_copy_that_was_never_complete_is_not_used(driver, pools, volume, fail_over):
-    absent = _volume(TRUE)
+    absent = mirrored.volume(mirrored.TRUE)
     volumes.stored(absent, driver.create_volume(absent))
     pools[1].images[volume.name].status = mirrored.MODULE.MIRROR_IMAGE_STATUS_STATE_SYNCING
     pools[0].down = True
@@ -218,7 +161,7 @@ def test_a_copy_that_was_never_complete_is_not_used(driver, pools, volume, fail_
 
 
 def test_a_copy_that_does_not_follow_is_left_after_a_while(driver, pools, volume, fail_over):
-    other = _volume(TRUE)
+    other = mirrored.volume(mirrored.TRUE)
     volumes.stored(other, driver.create_volume(other))
     mirrored.carry(*pools)
     pools[1].images[other.name].begins_anew = True
@@ -266,7 +209,7 @@ def test_an_unknown_cluster_is_refused(driver, volume):
 
 
 def test_mirror_snapshots_go_on_at_the_other_cluster(driver, pools, fail_over):
-    volume = _volume(TRUE | {'rbd:mirror_mode': 'snapshot'})
+    volume = mirrored.volume(mirrored.TRUE | {'rbd:mirror_mode': 'snapshot'})
     volumes.stored(volume, driver.create_volume(volume))
     assert pools[0].schedules == {f'volumes/{volume.name}': '5m'}
     fail_over('second', volume)
@@ -276,11 +219,11 @@ def test_mirror_snapshots_go_on_at_the_other_cluster(driver, pools, fail_over):
 # --------------------------------------------------------------------------------------- groups
 def test_a_group_fails_over_without_the_rest(driver, pools, volume):
     one, two = pools
-    group, member = volumes.volume(), _volume()
+    group, member = volumes.volume(), mirrored.volume()
     volumes.stored(member, driver.create_volume(member))
     volumes.stored(member, driver.enable_replication(group, [member])[member.id])
     assert member.replication_status == 'enabled' and one.images[member.name].enabled
-    shared = _volume(multiattach=True)
+    shared = mirrored.volume(multiattach=True)
     with pytest.raises(exception.InvalidVolume, match='multiattach'):
         driver.enable_replication(group, [shared])
 
@@ -302,9 +245,9 @@ def test_a_group_fails_over_without_the_rest(driver, pools, volume):
     assert driver.local_path(member) == (
         f'rbd:mirrors/{member.name}:id=other:conf=\\/second.conf:cluster=second')
     assert driver.site.backend_id == 'default'
-    with pytest.raises(exception.InvalidVolume, match='fail it back first'):
-        driver.create_cloned_volume(_volume(), member)
-    with pytest.raises(exception.InvalidVolume, match='fail that back first'):
+    with pytest.raises(exception.InvalidVolume, match='on default and second: fail over'):
+        driver.create_cloned_volume(mirrored.volume(), member)
+    with pytest.raises(exception.InvalidVolume, match='it is on second'):
         driver.retype(member, volumes.VolumeType('kind'))
     with pytest.raises(exception.InvalidReplicationTarget, match='are on second already'):
         fail_over('second')
@@ -317,7 +260,7 @@ def test_a_group_fails_over_without_the_rest(driver, pools, volume):
 
 
 def test_a_group_that_has_failed_over_follows_the_back_end(driver, pools, volume, fail_over):
-    member = _volume(TRUE)
+    member = mirrored.volume(mirrored.TRUE)
     volumes.stored(member, driver.create_volume(member))
     mirrored.carry(*pools)
     for _attempt in range(3):
@@ -364,12 +307,13 @@ def test_the_mark_is_renewed(driver, pools, volume):
 # -------------------------------------------------------------------------------------- options
 @pytest.mark.parametrize(('device', 'words'), [
     ({'conf': 'x'}, 'has no backend_id'), ({'backend_id': 'default'}, 'means the primary'),
-    (SECOND, 'has a backend_id that another'), ({'backend_id': 'x', 'usr': 'x'}, 'unknown key usr'),
+    (mirrored.SECOND, 'has a backend_id that another'),
+    ({'backend_id': 'x', 'usr': 'x'}, 'unknown key usr'),
     ({'backend_id': 'third', 'conf': '/no.conf'}, 'the file /no.conf cannot be read'),
     ({'backend_id': 'third'}, 'the file /etc/ceph/third.conf cannot be read')])
 def test_wrong_options_are_told(device, words, tmp_path):
     conf = tmp_path / 'second.conf'
     conf.touch()
-    devices = [SECOND | {'conf': str(conf)}, device]
+    devices = [mirrored.SECOND | {'conf': str(conf)}, device]
     found = rbd.RBDDriver.replication_problems(rbd_storage.options(replication_device=devices))
     assert len(found) == 1 and words in found[0]

@@ -114,6 +114,16 @@ def test_a_copy_that_cannot_be_used_is_told_and_tried_again(manager, ctxt, fail_
     assert _statuses(ctxt, volume) == [('available', 'error', 'failed-over')]
 
 
+def test_a_request_that_is_repeated_leaves_what_is_there(manager, ctxt, fail_over):
+    volume, other = (_volume(ctxt, replication_status='enabled') for _ in range(2))
+    fail_over(manager, 'second')
+    volumes_db.overwrite(ctxt, volume.id, {'replication_status': 'error'})
+    manager.backend.driver.wrong = {other.id: {'replication_extended_status': 'moved'}}
+    fail_over(manager, 'second')
+    assert _statuses(ctxt, volume) == [('available', None, 'error')]
+    assert volumes_db.get(ctxt, other.id).replication_extended_status == 'moved'
+
+
 def test_a_failure_is_an_error_until_somebody_looks(manager, ctxt, fail_over):
     manager.backend.driver.wrong = RuntimeError('no idea')
     assert fail_over(manager, 'second').state == 'failed'

@@ -26,6 +26,7 @@ from cinder.volume.api import trash as trash_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.host import audit
 from cinder.volume.host import trash as host_trash
+from cinder.volume.manager import failover_rows
 from tests.fakes.journal import wake
 from tests.unit.volume.conftest import BACKEND, POOL
 
@@ -148,6 +149,53 @@ def test_glance_metadata_and_status_of_a_failed_volume_come_back(ctxt, volume, r
     run()
     now = volumes_db.get(ctxt, volume.id)
     assert (now.status, now.glance_metadata) == ('error_restoring', {'image_id': 'i'})
+
+
+def test_the_place_of_a_volume_is_stored_before_it_moves(ctxt, manager, volume, run, monkeypatch):
+    driver, place = manager.backend.driver, {'replication_driver_data': '{"site": "here"}'}
+    monkeypatch.setattr(driver, 'trash_place', lambda _volume: place)
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, 'trash_volume', _silent)
+        volumes_api.delete(ctxt, volume)
+        assert run().state != 'done'
+    assert volumes_db.get(ctxt, volume.id).replication_driver_data == place[
+        'replication_driver_data']
+
+
+def test_what_a_driver_says_of_a_restored_volume_is_stored(ctxt, manager, volume, run, monkeypatch):
+    volumes_api.delete(ctxt, volume)
+    run()
+    monkeypatch.setattr(manager.backend.driver, 'restore_trashed_volume',
+                        lambda _volume: {'replication_status': 'enabled'})
+    trash_api.restore_volume(ctxt, volume.id)
+    assert run().state == 'done'
+    now = volumes_db.get(ctxt, volume.id)
+    assert (now.status, now.replication_status) == ('available', 'enabled')
+
+
+def _silent(*_arguments):
+    raise exception.BackendUnresponsive(data='silent')
+
+
+@pytest.mark.parametrize(('replication', 'status'), [
+    ('not-capable', 'available'), ('failover-error', 'available'), ('enabled', 'error')])
+def test_an_error_of_a_failover_ends_with_a_restore(ctxt, volume, run, replication, status):
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'error', 'replication_status': replication})
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    run()
+    assert trash_api.restore_volume(ctxt, volume.id).previous_status == status
+
+
+def test_what_a_failed_restore_left_in_the_trash_does_not_fail_over(ctxt, manager, volume, run,
+                                                                    monkeypatch):
+    assert [each.id for each in failover_rows.to_move(ctxt, manager.backend)] == [volume.id]
+    volumes_api.delete(ctxt, volume)
+    run()
+    monkeypatch.setattr(manager.backend.driver, 'restore_trashed_volume', _silent)
+    trash_api.restore_volume(ctxt, volume.id)
+    assert run().state != 'done'
+    assert volumes_db.get(ctxt, volume.id).status == 'creating'
+    assert failover_rows.to_move(ctxt, manager.backend) == []
 
 
 @pytest.mark.parametrize('option', [0, HOURS])
@@ -550,6 +598,16 @@ def test_a_pool_that_was_filled_gets_the_space_of_the_oldest(ctxt, manager, volu
     assert run().state == 'done'
     host_trash.purge_due(ctxt, manager.backend)
     assert len(sent) == 1
+
+
+def test_what_is_on_another_storage_is_not_removed_for_space(ctxt, manager, trashed, sent, full,
+                                                             monkeypatch):
+    monkeypatch.setattr(manager.backend.driver, 'has_in_use', lambda _volume: False)
+    sent.clear()
+    host_trash.purge_due(ctxt, manager.backend)
+    found = trash_db.get(ctxt, trashed.id)
+    host_trash.make_room(ctxt, manager.backend, None, getattr(found, 'volume', found), 1)
+    assert sent == [] and _row(ctxt, trashed.id)['status'] == 'kept'
 
 
 def test_space_that_is_there_purges_nothing(ctxt, manager, trashed, sent):
