@@ -91,6 +91,7 @@ class Operation:
     def purge(self):
         """Remove what is left in the trash of the pool."""
         self.driver._next_purge = 0
+        self.driver._kept.clear()
         self.driver.purge_deleted()
 
     def state(self):

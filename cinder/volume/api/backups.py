@@ -266,7 +266,7 @@ def import_record(ctxt: RequestContext, record: dict, backup_service: str,
     values |= {'id': record['id'], 'volume_id': values.get('volume_id') or _NO_VOLUME,
                'status': 'creating', 'service': backup_service,
                'project_id': ctxt.project_id, 'user_id': ctxt.user_id}
-    with session.writer(ctxt):
+    with fault_points.around('backup.import:api:commit'), session.writer(ctxt):
         first, *others = _all_hosts(ctxt)
         backup = backups_db.import_row(ctxt, {
             **values, 'host': first.host, 'availability_zone': first.availability_zone},

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of snapshots that exist on a back end already: list, manage and unmanage them."""
-from cinder import exception, objects, quota
+from cinder import exception, fault_points, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backup_sources, session
@@ -47,7 +47,7 @@ def manage(ctxt: RequestContext, volume: objects.Volume, *, reference: dict,
 @session.retry_on_deadlock
 def _record(ctxt: RequestContext, values: dict, volume: objects.Volume, metadata: dict,
             reference: dict) -> tuple[objects.Snapshot, objects.Operation]:
-    with session.writer(ctxt):
+    with fault_points.around('snapshot.manage:api:commit'), session.writer(ctxt):
         quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
         volumes_db.transition(ctxt, volume, 'snapshot_manage', conditions=(
             requirements.not_moving_in_use,))
@@ -64,7 +64,7 @@ def unmanage(ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
 
     :raises InvalidSnapshot: the status or a group snapshot forbids it.
     """
-    with session.writer(ctxt):
+    with fault_points.around('snapshot.unmanage:api:commit'), session.writer(ctxt):
         snapshots_db.transition(ctxt, snapshot, 'unmanage',
                                 conditions=(snapshots_db.no_group_snapshot,
                                             backup_sources.snapshot_unread,

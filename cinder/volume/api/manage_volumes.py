@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of volumes that exist on a back end already: list, manage and unmanage them."""
-from cinder import exception, objects, quota
+from cinder import exception, fault_points, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backend_volumes, backup_sources, session
@@ -62,7 +62,7 @@ def manage(ctxt: RequestContext, *, reference: dict, host: str | None = None,
 @session.retry_on_deadlock
 def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType, metadata: dict,
             arguments: dict) -> tuple[objects.Volume, objects.Operation]:
-    with session.writer(ctxt):
+    with fault_points.around('volume.manage:api:commit'), session.writer(ctxt):
         quota.check_new_volume(ctxt, 0, volume_type)
         volume = volumes_db.create(ctxt, values, metadata=metadata)
         volume.volume_type = volume_type
@@ -80,7 +80,7 @@ def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
     if volume.encrypted:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is encrypted: its data would be lost without its key')
-    with session.writer(ctxt):
+    with fault_points.around('volume.unmanage:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'unmanage', conditions=(
             requirements.not_attached, requirements.not_migrating, requirements.no_group,
             backup_sources.volume_unread, requirements.no_snapshots, trash_db.volume_restored))

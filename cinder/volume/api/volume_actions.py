@@ -4,7 +4,7 @@ retype."""
 import contextlib
 import uuid
 
-from cinder import exception, host_names, objects, operations, quota
+from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import backup_sources, session
@@ -207,7 +207,7 @@ def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> No
         raise exception.InvalidInput(
             reason=f'volume {volume.id} has {volume.size} GiB, but its snapshot has '
                    f'{newest.volume_size} GiB')
-    with session.writer(ctxt):
+    with fault_points.around('volume.revert:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'revert', conditions=(backup_sources.volume_unread,))
         snapshots_db.transition(ctxt, newest, 'revert')
         operation = operations_db.create(
@@ -245,7 +245,7 @@ def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.Volum
 def _record_retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.VolumeType,
                    migration_policy: str, arguments: dict[str, object]) -> objects.Operation:
     """:param arguments: more of the operation; some if the volume is encrypted anew"""
-    with session.writer(ctxt):
+    with fault_points.around('volume.retype:api:commit'), session.writer(ctxt):
         quota.check_retype(ctxt, volume, new_type)
         # A migration cannot move the snapshot that a backup reads.
         stays: tuple = () if migration_policy == 'never' else (backup_sources.volume_unread,)

@@ -111,7 +111,7 @@ def _finish(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume
             waiting: list[objects.Operation]) -> objects.Operation:
     """End the migration in one transaction; return the operation that deletes the volume that is no
     longer needed."""
-    with session.writer(ctxt):
+    with fault_points.around('volume.complete:api:commit'), session.writer(ctxt):
         for operation in waiting:
             operations_db.force_claim(ctxt, operation)
         if error:
