@@ -91,6 +91,21 @@ class Pool:
                 return image
         raise Error(errno.ENOENT, f'no image {name}')
 
+    def named(self, name):
+        """Return an image that the directory has, also amid a move to the trash."""
+        for image in self.images.values():
+            if image.name == name and self.trash.get(image.ident, {}).get('is_named', True):
+                return image
+        return self.find(name)
+
+    def moving(self, name):
+        """Return the image of an interrupted move to the trash, which was not in the directory any
+        more if `is_named` is False in its entry."""
+        for ident, entry in self.trash.items():
+            if entry['name'] == name and entry.pop('is_named', None) is not None:
+                return self.images[ident]
+        return self.find(name)
+
 
 class Stored:
     """An image. `data` is what was written, from the first byte on; all else reads zeros.
@@ -160,10 +175,12 @@ class Ioctx:
             raise Error(number)
 
     def execute(self, key, kind, method, data):
-        """Only what returns the name of an image in the directory."""
-        assert (key, kind, method) == ('rbd_directory', 'rbd', 'dir_get_name')
-        name = self.pool.images[data[4:].decode()].name
-        return 0, struct.pack('<I', len(name)) + name.encode()
+        """Only what returns the name of an image in the directory, or its id."""
+        assert (key, kind) == ('rbd_directory', 'rbd')
+        asked = data[4:].decode()
+        found = {'dir_get_name': lambda: self.pool.images[asked].name,
+                 'dir_get_id': lambda: self.pool.named(asked).ident}[method]()
+        return 0, struct.pack('<I', len(found)) + found.encode()
 
     def remove_object(self, name):
         """Only of the object of a name."""
@@ -219,7 +236,7 @@ class RBD:
                 if image.ident not in ioctx.pool.trash]
 
     def trash_move(self, ioctx, name, delay=0):
-        image = ioctx.pool.find(name)
+        image = ioctx.pool.moving(name)
         ioctx.pool.trash[image.ident] = {
             'id': image.ident, 'name': name, 'source': 'USER', 'deletion_time': _EPOCH,
             'deferment_end_time': _EPOCH + datetime.timedelta(days=36500 if delay else 0)}
@@ -233,7 +250,10 @@ class RBD:
         return ioctx.pool.trash[ident]
 
     def trash_remove(self, ioctx, ident):
-        if self.trash_get(ioctx, ident)['deferment_end_time'] > _EPOCH:
+        entry = self.trash_get(ioctx, ident)
+        if 'is_named' in entry:
+            raise Error(errno.EBUSY)
+        if entry['deferment_end_time'] > _EPOCH:
             raise Error(errno.EPERM)
         self._remove(ioctx.cluster, ioctx.pool, ioctx.pool.images[ident])
 

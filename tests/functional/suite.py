@@ -124,6 +124,7 @@ class Suite:
             'operation_poll_interval': 2, 'operation_lease': 10, 'periodic_fuzzy_delay': 0,
             'periodic_interval': 5, 'operation_max_attempts': 5,
             'quota_volumes': 1000, 'quota_snapshots': 1000, 'quota_gigabytes': 10000,
+            'quota_groups': 1000,
         }
         if 'backup' in node.daemons:
             default |= {'backup_driver': 'cinder.backup.drivers.posix.PosixBackupDriver',

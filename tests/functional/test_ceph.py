@@ -9,7 +9,7 @@ import time
 import pytest
 
 from cinder import exception
-from cinder.brick.ceph import bindings, calls, cluster
+from cinder.brick.ceph import bindings, calls, cluster, errors
 from cinder.volume.drivers.trash_names import kept
 from tests import rbd_storage
 from tests.fakes import volumes
@@ -134,6 +134,34 @@ def test_an_interrupted_rename_is_finished(storage, is_renamed):
     assert storage.names() == [kept(volume.name)]
     storage.driver.restore_trashed_volume(volume)
     assert storage.read(volume, len(contract.ONE)) == contract.ONE
+
+
+@pytest.mark.parametrize('is_named', [False, True])
+def test_an_interrupted_move_to_the_trash_is_finished(storage, is_named):
+    """The directory of the pool may still have the name, whose own object is gone."""
+    volume, clone = storage.volume(data=contract.ONE), volumes.volume()
+    storage.driver.create_cloned_volume(clone, volume)
+    storage.driver.delete_volume(volume)
+
+    def interrupt(pool):
+        entry, = pool.rbd('trash_list')
+        moving, normal = b'\x01', b'\x00'
+        pool.ioctx.execute('rbd_trash', 'rbd', 'trash_state_set',
+                           encoded(entry['id']) + moving + normal)
+        if is_named:
+            pool.ioctx.execute('rbd_directory', 'rbd', 'dir_add_image',
+                               encoded(volume.name) + encoded(entry['id']))
+        with pytest.raises(errors.Busy):
+            pool.rbd('trash_restore', entry['id'], volume.name)
+    storage.driver.run(interrupt)
+    storage.driver.delete_volume(volume)
+    assert storage.names() == [f'trash {volume.name}', clone.name]
+    storage.driver.delete_volume(clone)
+    assert storage.names() == []
+
+
+def encoded(text):
+    return struct.pack('<I', len(text)) + text.encode()
 
 
 def test_who_has_a_volume_open_is_named(storage):

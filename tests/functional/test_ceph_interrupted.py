@@ -5,6 +5,7 @@ moment by chance, and repeated in another one. CEPH_FULL=1 kills each of them tw
 import json
 import os
 import random
+import subprocess
 import time
 
 import pytest
@@ -31,7 +32,7 @@ def test_killed_within_a_call(ceph_cluster, clean, name):
             operation = rbd_operation.Operation(storage).prepare()
             moment = random.uniform(0, took)
             killed(clean, options, name, operation, moment)
-            again(operation, name)
+            again(ceph_cluster, operation, name)
             assert settled(operation, expected) == expected, (
                 f'killed after {moment:.3f} of {took:.3f} s')
             storage.clear()
@@ -39,17 +40,32 @@ def test_killed_within_a_call(ceph_cluster, clean, name):
         storage.clear()
 
 
-def again(operation, name):
-    """Repeat it, as the journal does: a client that was killed counts as a user for a while."""
-    began = time.monotonic()
+def again(cluster, operation, name):
+    """Repeat it, as the journal does: a client that was killed counts as a user for a while.
+
+    An OSD may forget that of a client which was killed while it opened the image, and count it for
+    ever (https://tracker.ceph.com/issues/58120), until it looks anew.
+    """
+    began, is_looked_at = time.monotonic(), False
     while True:
         try:
             getattr(operation, name)()
             return
         except exception.VolumeIsBusy as exc:
             if time.monotonic() - began > 2 * exc.kwargs.get('passes_within', 0):
-                raise
+                if is_looked_at or not exc.kwargs.get('passes_within') or watchers(cluster):
+                    raise
+                cluster.ask({'prefix': 'osd down', 'ids': ['0']})
+                cluster.wait_up()
+                began, is_looked_at = time.monotonic(), True
             time.sleep(1)
+
+
+def watchers(cluster):
+    """Return who has an image open as far as the OSD knows, beside what it has stored."""
+    return json.loads(subprocess.run(
+        ['ceph', 'daemon', str(cluster.folder / 'run' / 'osd.0.asok'), 'dump_watchers'],
+        capture_output=True, text=True, check=True).stdout)
 
 
 def settled(operation, expected):

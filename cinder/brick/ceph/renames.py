@@ -45,9 +45,20 @@ def _finish(pool: Pool, name: str, new: str) -> None:
 
 def _name_in_directory(pool: Pool, ident: str) -> str:
     """Return the name of an image in the directory of its pool, without a list of all."""
-    argument = struct.pack('<I', len(ident)) + ident.encode()
+    return _ask_directory(pool, 'dir_get_name', ident)
+
+
+def id_in_directory(pool: Pool, name: str) -> str | None:
+    """Return the id of an image in the directory of its pool, None if it does not have the name."""
+    with contextlib.suppress(errors.NotFound):
+        return _ask_directory(pool, 'dir_get_id', name)
+    return None
+
+
+def _ask_directory(pool: Pool, method: str, text: str) -> str:
+    argument = struct.pack('<I', len(text)) + text.encode()
     _status, answer = calls.make('Ioctx.execute', pool.ioctx.execute, 'rbd_directory', 'rbd',
-                                 'dir_get_name', argument)
+                                 method, argument)
     return bytes(answer[4:]).decode()
 
 

@@ -3,12 +3,13 @@
 and is removed from there with the last of them. Deferred deletion uses the trash too."""
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from oslo_utils import timeutils
 
-from cinder.brick.ceph import clones, errors, images
+from cinder.brick.ceph import clones, errors, images, renames
 from cinder.brick.ceph.pool import Pool
 
 # Seconds until an image that a killed process had open is free; osd_client_watch_timeout is 30.
@@ -39,8 +40,9 @@ def _delete(pool: Pool, name: str, owned: Owned, delay: int | None, passing: Own
             above = clones.parent(image)
             held = images.snapshots(image) if delay is not None else []
     except errors.NotFound:
-        # Parts of an image remain after a creation or a removal that was interrupted.
-        images.remove(pool, name)
+        if not _finish_move(pool, name, delay or 0):
+            # Parts of an image remain after a creation or a removal that was interrupted.
+            images.remove(pool, name)
         return
     if held:
         _drop_snapshots(pool, name, passing)
@@ -54,6 +56,22 @@ def _delete(pool: Pool, name: str, owned: Owned, delay: int | None, passing: Own
         _remove_or_keep(pool, name)
     if above:
         collect_parent(pool, above, owned)
+
+
+def _finish_move(pool: Pool, name: str, delay: int) -> bool:
+    """Finish an interrupted move of an image to the trash, which can neither be removed from there
+    nor restored before; return False if there is none.
+
+    librbd adds the image to the trash, removes the object of its name, and then the name from the
+    directory of the pool. Without that it looks for the name in the whole trash.
+    """
+    with contextlib.suppress(errors.NotFound):
+        ident = renames.id_in_directory(pool, name)
+        if ident is not None:
+            pool.rbd('trash_get', ident)
+        pool.rbd('trash_move', name, delay)
+        return True
+    return False
 
 
 def _drop_snapshots(pool: Pool, name: str, passing: Owned) -> None:

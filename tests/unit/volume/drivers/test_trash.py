@@ -202,6 +202,21 @@ def ceph(monkeypatch):
     return made
 
 
+@pytest.mark.parametrize('is_named', [False, True])
+def test_an_interrupted_move_to_the_trash_of_the_pool_is_finished(ceph, is_named):
+    """The directory of the pool may still have the name, whose own object is gone."""
+    storage = rbd_storage.RBDStorage()
+    volume, clone = storage.volume(), volumes.volume()
+    storage.driver.create_cloned_volume(clone, volume)
+    storage.driver.delete_volume(volume)
+    entry, = ceph.pools['rbd'].trash.values()
+    entry['is_named'] = is_named
+    storage.driver.delete_volume(volume)
+    assert storage.names() == [f'trash {volume.name}', clone.name]
+    storage.driver.delete_volume(clone)
+    assert storage.names() == []
+
+
 @pytest.mark.parametrize('is_renamed', [False, True])
 def test_an_interrupted_rename_is_finished(ceph, is_renamed):
     """Both names open the image: the directory has the old one, or the new one already."""
