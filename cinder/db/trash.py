@@ -273,7 +273,8 @@ def finish_transition(ctxt: RequestContext, ident: str, meanwhile: str | None, s
 def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None,
             needed: str | None = None) -> None:
     """Forget what was removed for ever, with what was in the trash of the same volume if it is a
-    volume, and note the keys of all that, which nothing needs any more.
+    volume, and note the keys of all that, which nothing needs any more. What counted for the quota
+    until now was deleted now, for those who meter.
 
     :param also: a volume that was not in the trash, whose key is noted too.
     :param needed: a key that is not noted, because something still needs it.
@@ -283,14 +284,19 @@ def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None
             unused_keys.note(ctxt, also.encryption_key_id, also.id, also.project_id)
         gone = sa.or_(_T.c.id == ident, _T.c.volume_id == ident)
         # A migration has left a snapshot with the former storage of its volume.
-        keys = conn.execute(sa.select(
-            _T.c.encryption_key_id, sa.func.coalesce(_SNAPSHOTS.c.volume_id, _T.c.volume_id),
-            _T.c.project_id).outerjoin_from(_T, _SNAPSHOTS, _SNAPSHOTS.c.id == _T.c.snapshot_id)
-            .where(gone, _T.c.encryption_key_id.is_not(None))).all()
+        found = conn.execute(sa.select(
+            _T.c.id, _T.c.resource_type, _T.c.counted, _T.c.encryption_key_id, _T.c.project_id,
+            sa.func.coalesce(_SNAPSHOTS.c.volume_id, _T.c.volume_id).label('owner'),
+        ).outerjoin_from(_T, _SNAPSHOTS, _SNAPSHOTS.c.id == _T.c.snapshot_id).where(gone)).all()
         conn.execute(_T.delete().where(gone))
-        for key in keys:
-            if key[0] != needed:
-                unused_keys.note(ctxt, *key)
+        for row in found:
+            if row.encryption_key_id and row.encryption_key_id != needed:
+                unused_keys.note(ctxt, row.encryption_key_id, row.owner, row.project_id)
+            if row.counted:
+                table = _TABLES[row.resource_type]
+                conn.execute(table.update().where(
+                    table.c.id == row.id, table.c.deleted == sa.true()).values(
+                        deleted_at=session.utcnow()))
 
 
 def leave_behind(ctxt: RequestContext, volume_id: str, target_id: str) -> None:

@@ -14,6 +14,8 @@ from cinder.db import backups, models, pairs, session
 # Rows that are read with one statement.
 BATCH = 500
 _ATTACHMENTS = models.VolumeAttachment.__table__
+_TRASH = models.Trash.__table__
+_COUNTED = sa.select(_TRASH.c.id).where(_TRASH.c.counted == sa.true())
 _KINDS: dict[str, tuple[sa.Table, type[objects.CinderObject]]] = {
     'volume': (models.Volume.__table__, objects.Volume),
     'snapshot': (models.Snapshot.__table__, objects.Snapshot),
@@ -36,25 +38,27 @@ def existing(ctxt: RequestContext, kind: str, begin: datetime.datetime,
              end: datetime.datetime,
              ) -> Iterator[tuple[Any, datetime.datetime | None, dict[str, object]]]:
     """Yield the resources that existed in a period, when each was deleted, and what else its
-    notification has.
+    notification has. What the trash keeps, counted for the quota of its project, exists.
 
     :param kind: one of KINDS
     :param begin: naive UTC, as `end`, which is not included
     """
     table, made = _KINDS[kind]
-    where = [table.c.created_at < end,
-             sa.or_(table.c.deleted_at.is_(None), table.c.deleted_at >= begin)]
+    # A backup is not kept.
+    gone = table.c.deleted_at if kind == 'backup' else sa.case(
+        (table.c.id.in_(_COUNTED), sa.null()), else_=table.c.deleted_at)
+    where = [table.c.created_at < end, sa.or_(gone.is_(None), gone >= begin)]
     if 'use_quota' in table.c:
         # Volumes and snapshots of the service itself are not billed.
         where.append(sa.func.coalesce(table.c.use_quota, sa.true()) == sa.true())
     last = ''
     while True:
         with session.reader(ctxt) as conn:
-            rows = conn.execute(sa.select(*table.c).where(*where, table.c.id > last).order_by(
-                table.c.id).limit(BATCH)).mappings().all()
+            rows = conn.execute(sa.select(*table.c, gone.label('gone_at')).where(
+                *where, table.c.id > last).order_by(table.c.id).limit(BATCH)).mappings().all()
             found = _with_details(conn, kind, [made.from_row(row) for row in rows])
             more = _more(ctxt, kind, [each.id for each in found])
-        yield from zip(found, (row['deleted_at'] for row in rows), more, strict=True)
+        yield from zip(found, (row['gone_at'] for row in rows), more, strict=True)
         if len(rows) < BATCH:
             return
         last = rows[-1]['id']

@@ -25,7 +25,10 @@ GROUP = 'oslo_messaging_notifications'
 _AUDITS = uuid.UUID('6c1d4a36-4f0c-4a3e-9d55-0a6f8f3f0f5e')
 # Verb of the journal -> event type, where they differ; None: no notification.
 EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
-          'group.copy': 'group.create', 'trash.purge': None}
+          'group.copy': 'group.create',
+          # What goes to the trash is deleted for those who meter, and created when it comes back.
+          'volume.restore': 'volume.create', 'snapshot.restore': 'snapshot.create',
+          'trash.purge': None}
 # What some notifications have besides the fields of their resource.
 _ADDED = ('reason', 'backup_percent', 'audit_period_beginning', 'audit_period_ending')
 # Beginning of an event about a type or specs, or of a reset of a group -> that of its publisher.

@@ -16,6 +16,7 @@ from cinder.db import purge as purge_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import trash as trash_db
 from cinder.db import types as types_db
+from cinder.db import usage as usage_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys
 from cinder.volume import manager as manager_package
@@ -656,6 +657,64 @@ def test_a_restore_is_an_event(ctxt, trashed, kind, run):
     RESTORE[kind](ctxt, trashed.id)
     run()
     assert _events(ctxt, trashed.id)[len(before):] == ['create', 'update']
+
+
+def _consume(events):
+    """Return the ids that exist for one who meters, as ceilometer does: it reads of creations and
+    deletions, and of no restore."""
+    exists = set()
+    for event, payload, _changed in events:
+        kind, _, rest = event.partition('.')
+        if rest == 'create.end':
+            exists.add(payload[f'{kind}_id'])
+        elif rest == 'delete.end':
+            exists.discard(payload[f'{kind}_id'])
+    return exists
+
+
+def test_what_comes_back_exists_again_for_those_who_meter(ctxt, kind, request, sent, run, told):
+    thing = request.getfixturevalue(kind)
+    for _time in range(2):
+        APIS[kind].delete(ctxt, TABLES[kind].get(ctxt, thing.id))
+        run()
+        assert thing.id not in _consume(told.events)
+        RESTORE[kind](ctxt, thing.id)
+        run()
+        assert thing.id in _consume(told.events)
+        assert told.events[-1][1]['created_at'] == told.events[0][1]['created_at']
+    APIS[kind].delete(ctxt, TABLES[kind].get(ctxt, thing.id))
+    run()
+    before = told.types
+    trash_api.purge(ctxt, thing.id)
+    run()
+    assert told.types == before == [
+        f'{kind}.{verb}.{phase}' for verb in ('delete', 'create', 'delete', 'create', 'delete')
+        for phase in ('start', 'end')]
+    told.require_changes()
+
+
+@pytest.mark.parametrize('counts', [False, True])
+def test_usage_goes_on_while_it_counts(ctxt, manager, kind, request, run, counts):
+    CONF.set_override('trash_counts_for_quota', counts, 'backend_defaults')
+    thing = request.getfixturevalue(kind)
+    APIS[kind].delete(ctxt, thing)
+    run()
+    day = datetime.timedelta(days=1)
+    with session.writer(ctxt) as conn:  # it was deleted ten days ago
+        table = models.metadata.tables[f'{kind}s']
+        conn.execute(table.update().where(table.c.id == thing.id).values(
+            created_at=session.in_seconds(-20 * 86400), deleted_at=session.in_seconds(-10 * 86400)))
+    now = usage_db.now(ctxt)
+
+    def metered(begin, end):
+        return {each.id: gone for each, gone, _more in usage_db.existing(
+            ctxt, kind, now + begin * day, now + end * day)}
+    assert thing.id in metered(-11, 0)
+    assert (thing.id in metered(-9, 0)) is counts
+    trash_api.purge(ctxt, thing.id)
+    run()
+    assert (metered(-11, 1)[thing.id] > now - day) is counts
+    assert thing.id not in metered(1, 2)
 
 
 # ---------------------------------------------------------------------------------------- storage
