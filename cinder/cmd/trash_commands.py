@@ -12,7 +12,7 @@ COLUMNS = ('id', 'kind', 'project', 'name', 'gib', 'backend', 'status', 'deleted
 
 
 def show(project_id: str | None = None, backend: str | None = None, as_json: bool = False) -> None:
-    """List deleted volumes and snapshots that can be restored, the oldest first."""
+    """List what the trash has, also what cannot be restored any more, the oldest first."""
     wanted = {'project_id': project_id} if project_id else {}
     rows = trash_db.list_rows(context.get_admin_context(), filters=wanted, all_tenants=True,
                               sort=[('created_at', 'asc')]).rows

@@ -59,6 +59,18 @@ def unfinished_for(ctxt: RequestContext, resource_id: str) -> list[objects.Opera
 _UNFINISHED_FOR = operations.SELECT.where(_T.c.resource_id == sa.bindparam('resource'), _UNFINISHED)
 
 
+def not_done(ctxt: RequestContext, resource_id: str, verb: str) -> list[objects.Operation]:
+    """Return the operations of a verb on a resource that are not finished, or have failed."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(_NOT_DONE, {'resource': resource_id, 'verb': verb}).mappings().all()
+    return [operations.from_row(row) for row in rows]
+
+
+_NOT_DONE = operations.SELECT.where(
+    _T.c.resource_id == sa.bindparam('resource'), _T.c.verb == sa.bindparam('verb'),
+    _T.c.state != 'done')
+
+
 def unfinished(ctxt: RequestContext, limit: int | None = None,
                **wanted: str | None) -> list[dict]:
     """Return the operations that are not finished, oldest first, for an operator.

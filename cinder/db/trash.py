@@ -28,7 +28,12 @@ _T = models.Trash.__table__
 _BACKENDS = models.TrashBackend.__table__
 _VOLUMES, _SNAPSHOTS = models.Volume.__table__, models.Snapshot.__table__
 _TABLES = {'volume': _VOLUMES, 'snapshot': _SNAPSHOTS}
-KEPT, PURGING, RESTORING = STATUSES = ('kept', 'purging', 'restoring')
+# Only what is kept can be restored: a removal has begun of the others, or a restore.
+KEPT, PURGING, FAILED, RESTORING = STATUSES = ('kept', 'purging', 'error_purging', 'restoring')
+# What can be removed, and what takes space.
+_REMOVABLE, _TAKES_SPACE = (KEPT, FAILED), (KEPT, PURGING, FAILED)
+# Argument of a removal: as far as is known, the storage has all of what is to be removed.
+WHOLE = 'whole'
 # Seconds until a purge that failed is tried again.
 AGAIN = 600
 _rows = rows.Rows(rows.Errors(exception.NotInTrash, 'resource_id'),
@@ -139,7 +144,7 @@ def of_volume(ctxt: RequestContext, volume_id: str) -> list[Entry]:
 
 def due(ctxt: RequestContext, host: str, cluster: str | None, limit: int = 100) -> list[Entry]:
     """Return what a back end has to purge because its time is over, the oldest first."""
-    return _entries(ctxt, [_T.c.status == KEPT, _T.c.purge_at <= session.utcnow(),
+    return _entries(ctxt, [_T.c.status.in_(_REMOVABLE), _T.c.purge_at <= session.utcnow(),
                            _of_backend(host, cluster)], limit)
 
 
@@ -148,7 +153,7 @@ def in_pool(ctxt: RequestContext, pool: str) -> list[Entry]:
 
     :param pool: 'host@backend#pool' or 'cluster@backend#pool', as a volume has it.
     """
-    return _entries(ctxt, [_T.c.status.in_((KEPT, PURGING)), sa.func.coalesce(
+    return _entries(ctxt, [_T.c.status.in_(_TAKES_SPACE), sa.func.coalesce(
         _T.c.cluster_name, _T.c.host) == pool])
 
 
@@ -211,7 +216,7 @@ def by_pool(ctxt: RequestContext, host: str, cluster: str | None) -> dict[str, t
 @functools.lru_cache(64)
 def _sums(host: str, cluster: str | None) -> sa.Select:
     return sa.select(_T.c.host, sa.func.count(), sa.func.sum(_T.c.size)).where(
-        _T.c.status.in_((KEPT, PURGING)), _of_backend(host, cluster)).group_by(_T.c.host)
+        _T.c.status.in_(_TAKES_SPACE), _of_backend(host, cluster)).group_by(_T.c.host)
 
 
 # -------------------------------------------------------------------------------- requirements
@@ -239,11 +244,14 @@ def _restored(table: sa.Table) -> transitions.Requirement:
 def begin_purge(ctxt: RequestContext, entry: Entry) -> objects.Operation | None:
     """Record the operation that removes a resource for ever; None: another request was faster."""
     with session.writer(ctxt):
-        if not changes.compare_and_swap(ctxt, _T, entry.id, {'status': KEPT}, {'status': PURGING}):
-            return None
-        return operations.create(
-            ctxt, 'trash.purge', entry, host=host_names.backend_of(entry.host),
-            cluster=host_names.backend_of(entry.cluster_name))
+        for former in _REMOVABLE:
+            if changes.compare_and_swap(ctxt, _T, entry.id, {'status': former},
+                                        {'status': PURGING}):
+                return operations.create(
+                    ctxt, 'trash.purge', entry, host=host_names.backend_of(entry.host),
+                    cluster=host_names.backend_of(entry.cluster_name),
+                    arguments={WHOLE: former == KEPT})
+    return None
 
 
 def begin_restore(ctxt: RequestContext, entry: Entry) -> bool:
@@ -264,7 +272,8 @@ def begin_restore(ctxt: RequestContext, entry: Entry) -> bool:
 
 def finish_transition(ctxt: RequestContext, ident: str, meanwhile: str | None, status: str | None,
                       _values: Mapping[str, object]) -> bool:
-    """End a purge that failed: the resource is kept, and the next purge is some time later."""
+    """End a purge that failed, or mark what is removed with its volume; the next purge is some time
+    later."""
     return changes.compare_and_swap(ctxt, _T, ident, {'status': meanwhile}, {
         'status': status, 'purge_at': session.in_seconds(AGAIN)})
 
@@ -301,9 +310,11 @@ def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None
 
 def leave_behind(ctxt: RequestContext, volume_id: str, target_id: str) -> None:
     """Leave the snapshots in the trash with the former storage of a volume that was migrated, to be
-    removed with it. Must be called in the transaction that exchanges the storage."""
+    removed with it; they cannot be restored. Must be called in the transaction that exchanges the
+    storage."""
     with session.writer(ctxt) as conn:
-        conn.execute(_T.update().where(_T.c.volume_id == volume_id).values(volume_id=target_id))
+        conn.execute(_T.update().where(_T.c.volume_id == volume_id).values(
+            volume_id=target_id, status=FAILED))
 
 
 @session.retry_on_deadlock

@@ -225,9 +225,10 @@ BACKUP = {
     'fill_volume': Transition(('restoring',), 'restoring', 'available', 'available'),
 }
 
-# What is in the trash: it is kept, or a purge or a restore is under way.
+# What is in the trash: it is kept, a purge or a restore is under way, or a removal has failed and
+# the storage may have lost some of it.
 TRASH = {
-    'purge': Transition(('kept',), 'purging', None, 'kept', http=409),
+    'purge': Transition(('kept', 'error_purging'), 'purging', None, 'error_purging', http=409),
     'restore': Transition(('kept',), 'restoring', http=409),
 }
 

@@ -72,9 +72,9 @@ class KeepsTrash(abc.ABC):
         return True
 
     @abc.abstractmethod
-    def trash_volume(self, volume: Volume) -> None:
+    def trash_volume(self, volume: Volume) -> bool:
         """Move a volume, whose export has been removed, to the trash; one that is there already is
-        a success, and so is one that does not exist at all.
+        a success. Return False if the storage has it under neither name.
 
         :raises VolumeIsBusy: the volume is in use
         :raises InsufficientFreeSpace: the storage is too full to keep it; it can be deleted
@@ -98,7 +98,7 @@ class KeepsTrash(abc.ABC):
         """
 
     @abc.abstractmethod
-    def trash_snapshot(self, snapshot: Snapshot) -> None:
+    def trash_snapshot(self, snapshot: Snapshot) -> bool:
         """Move a snapshot to the trash; see trash_volume().
 
         :raises SnapshotIsBusy: the snapshot is in use

@@ -95,7 +95,8 @@ def test_a_purge(member, kind, put):
     ident = put(kind)
     assert member.delete(f'/trash/{ident}').status == 202
     assert _verbs(ident) == ['trash.purge']
-    assert member.get('/trash').json['trash'][0]['status'] == 'purging'
+    assert member.get('/trash').json['trash'] == []
+    assert member.get('/trash?status=purging').json['trash'][0]['status'] == 'purging'
     assert member.delete(f'/trash/{ident}').status == 202
     answer = member.post(f'/{kind}s/{ident}/restore', {})
     assert 'removes it for ever' in answer.fault(409)

@@ -62,7 +62,10 @@ def _let_age(suite, ident):
 
 
 def _in_trash(client):
-    return {each['id']: each['status'] for each in client.get('trash')['trash']}
+    """Return id -> status, also of what cannot be restored."""
+    return {each['id']: each['status'] for status in ('kept', 'purging', 'error_purging',
+                                                      'restoring')
+            for each in client.get(f'trash?status={status}')['trash']}
 
 
 @pytest.mark.parametrize('killed', [False, True], ids=['alive', 'killed'])

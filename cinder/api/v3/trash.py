@@ -31,7 +31,7 @@ def index(req: wsgi.Request) -> dict[str, Any]:
     known = {*LIST.filters, *LIST.flags}
     for name in sorted(set(req.query) - known):
         raise listings.unsupported(name, known)
-    return view.VIEW.page(req, LIST.fetch(req, trash_db.list_rows))
+    return view.VIEW.page(req, LIST.fetch(req, trash.list_restorable))
 
 
 @wsgi.response(202)

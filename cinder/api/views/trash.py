@@ -12,7 +12,7 @@ VIEW = View('trash', 'trash', [
     Field('size', type=shapes.NUMBER),
     Field('volume_id', type=shapes.UUID),
     Field('volume_type_id', type=nullable(shapes.UUID)),
-    Field('status', type=one_of('kept', 'purging', 'restoring')),
+    Field('status', type=one_of('kept', 'purging', 'error_purging', 'restoring')),
     Field('consumes_quota', 'counted', type=shapes.BOOLEAN),
     Field('project_id', type=nullable(shapes.TEXT)),
     Field('user_id'),

@@ -62,9 +62,9 @@ def _ask_directory(pool: Pool, method: str, text: str) -> str:
     return bytes(answer[4:]).decode()
 
 
-def put_aside(pool: Pool, name: str, new: str, may_stay: Callable[[str], bool]) -> None:
+def put_aside(pool: Pool, name: str, new: str, may_stay: Callable[[str], bool]) -> bool:
     """Rename an image that is to be deleted later. If that is done already, or no image has either
-    name, it is a success.
+    name, it is a success; return False if no image has either name.
 
     :param may_stay: whether the image may have a snapshot of that name
     :raises Busy: a client has it open, with its address
@@ -76,12 +76,21 @@ def put_aside(pool: Pool, name: str, new: str, may_stay: Callable[[str], bool]) 
                       if not may_stay(each['name'])]
             is_open = any(image.watchers_list())
     except errors.NotFound:
-        return
+        return _exists(pool, new)
     if others:
         raise errors.HasSnapshots(f'image {pool.name}/{name} has snapshots: {", ".join(others)}')
     if is_open:
         raise images.busy(pool, name)
     rename(pool, name, new)
+    return True
+
+
+def _exists(pool: Pool, name: str) -> bool:
+    try:
+        images.size_of(pool, name)
+    except errors.NotFound:
+        return False
+    return True
 
 
 def rename_snapshot(pool: Pool, image: str, name: str, new: str, other: str = '') -> None:
@@ -94,19 +103,30 @@ def rename_snapshot(pool: Pool, image: str, name: str, new: str, other: str = ''
         _rename_snapshot(opened, name, new)
 
 
-def put_snapshot_aside(pool: Pool, image: str, name: str, new: str, other: str) -> None:
+def put_snapshot_aside(pool: Pool, image: str, name: str, new: str, other: str) -> bool:
     """Rename a snapshot that is to be deleted later. If that is done already, or no snapshot has
-    either name, it is a success.
+    either name, it is a success; return False if no snapshot has either name.
 
     :param other: another name that the image may have
     :raises Busy: clones of the old format need it; with their names
     """
-    with (contextlib.suppress(errors.NotFound), _opened(pool, image, other) as opened,
-          images.naming_clones(pool, opened.get_name(), name)):
-        if opened.is_protected_snap(name):
-            # It could not be removed later. Clones of the new format need no protection.
-            opened.unprotect_snap(name)
-        _rename_snapshot(opened, name, new)
+    try:
+        with (_opened(pool, image, other) as opened,
+              images.naming_clones(pool, opened.get_name(), name)):
+            if _is_renamed(opened, name, new):
+                return True
+            if opened.is_protected_snap(name):
+                # It could not be removed later. Clones of the new format need no protection.
+                opened.unprotect_snap(name)
+            _rename_snapshot(opened, name, new)
+    except errors.NotFound:
+        return False
+    return True
+
+
+def _is_renamed(opened: Any, name: str, new: str) -> bool:
+    names = {each['name'] for each in images.snapshots(opened)}
+    return new in names and name not in names
 
 
 def _rename_snapshot(opened: Any, name: str, new: str) -> None:

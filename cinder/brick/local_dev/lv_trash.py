@@ -10,9 +10,9 @@ from cinder.brick.local_dev import reports, thick_lvm, thin_lvm
 Group = thin_lvm.ThinLVM | thick_lvm.ThickLVM
 
 
-def put(group: Group, name: str, kept: str, is_kept: Callable[[str], bool]) -> None:
+def put(group: Group, name: str, kept: str, is_kept: Callable[[str], bool]) -> bool:
     """Rename a volume or snapshot to `kept`. If that is done already, or neither exists, it is a
-    success.
+    success; return False if neither exists.
 
     :param is_kept: whether a name is one in the trash
     :raises LVInUse: it is open, or has thick snapshots outside of the trash
@@ -28,6 +28,7 @@ def put(group: Group, name: str, kept: str, is_kept: Callable[[str], bool]) -> N
     volume = found.get(name) or found.get(kept)
     if volume and _is_active_alone(volume):
         group.skip_at_boot(kept)
+    return volume is not None
 
 
 def restore(group: Group, kept: str, name: str, activate: bool) -> None:

@@ -102,25 +102,28 @@ def remove(path: str) -> None:
     _sync_folder(path)
 
 
-def rename(path: str, target: str, missing_ok: bool = False) -> None:
-    """Rename a file in its directory, unless that is done already.
+def rename(path: str, target: str, missing_ok: bool = False) -> bool:
+    """Rename a file in its directory, unless that is done already; return whether there is one.
 
     :param missing_ok: whether it is a success if no file has either name
     :raises FileNotFoundError: no file has either name
     :raises FileExistsError: there are two files
     """
     _sweep(path)
+    found = True
     try:
         # Unlike rename(2), this does not replace a file.
         os.link(path, target)
     except FileNotFoundError:
-        if not missing_ok and not os.path.exists(target):
+        found = os.path.exists(target)
+        if not missing_ok and not found:
             raise
     except FileExistsError:
         if not os.path.samefile(path, target):
             raise
     _unlink(path)
     _sync_folder(target)
+    return found
 
 
 def copy_range(source: str, target: str, start: int, size: int,

@@ -8,7 +8,7 @@ from cinder import exception, fault_points, host_names, objects, quota
 from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
-from cinder.db import session
+from cinder.db import query, session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import trash as trash_db
 from cinder.db import types as types_db
@@ -39,6 +39,16 @@ def require_deleted(row: Mapping[str, Any], kind: str) -> None:
     """:raises NotRestorable: a row of find_deleted() is of what was not deleted."""
     if 'purge_at' not in row:
         _refuse(kind, row['id'], 'it is not deleted')
+
+
+def list_restorable(ctxt: RequestContext, *, filters: Mapping[str, Any],
+                    **page: Any) -> query.Page:
+    """Return a page of what can be restored; see Rows.list_rows().
+
+    :param filters: with a status, that of the trash instead: what is being removed or restored, and
+        what the storage may have lost.
+    """
+    return trash_db.list_rows(ctxt, filters={'status': trash_db.KEPT, **filters}, **page)
 
 
 @session.retry_on_deadlock
@@ -157,7 +167,10 @@ def _take(ctxt: RequestContext, ident: str, entry: trash_db.Entry | None) -> Non
     if entry is None:
         raise exception.NotInTrash(resource_id=ident)
     if not trash_db.begin_restore(ctxt, entry):
-        _refuse(entry.resource_type, ident, 'another request restores it or removes it for ever')
+        _refuse(entry.resource_type, ident,
+                'its removal has failed, and some of its data may be missing'
+                if entry.status == trash_db.FAILED else
+                'another request restores it or removes it for ever')
 
 
 def _refuse(kind: str, ident: str, reason: str) -> NoReturn:

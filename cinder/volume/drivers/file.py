@@ -160,8 +160,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     # ---------------------------------------------------------------------------- the trash
     @_typed
-    def trash_volume(self, volume: Volume) -> None:
-        self._trash(volume.name)
+    def trash_volume(self, volume: Volume) -> bool:
+        return self._trash(volume.name)
 
     @_typed
     def restore_trashed_volume(self, volume: Volume) -> Fields:
@@ -172,8 +172,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         blocking.call(sparse_files.remove, self._path(kept(volume.name)))
 
     @_typed
-    def trash_snapshot(self, snapshot: Snapshot) -> None:
-        self._trash(snapshot.name)
+    def trash_snapshot(self, snapshot: Snapshot) -> bool:
+        return self._trash(snapshot.name)
 
     @_typed
     def restore_trashed_snapshot(self, snapshot: Snapshot) -> None:
@@ -183,8 +183,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def purge_trashed_snapshot(self, snapshot: Snapshot) -> None:
         blocking.call(sparse_files.remove, self._path(kept(snapshot.name)))
 
-    def _trash(self, name: str) -> None:
-        blocking.call(sparse_files.rename, self._path(name), self._path(kept(name)), True)
+    def _trash(self, name: str) -> bool:
+        return blocking.call(sparse_files.rename, self._path(name), self._path(kept(name)), True)
 
     def _restore(self, name: str) -> None:
         blocking.call(sparse_files.rename, self._path(kept(name)), self._path(name))

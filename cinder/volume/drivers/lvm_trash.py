@@ -22,9 +22,9 @@ class KeepsDeleted(volume_group.GroupDriver, driver.KeepsTrash):
 
     has_trash = True
 
-    def trash_volume(self, volume: Volume) -> None:
+    def trash_volume(self, volume: Volume) -> bool:
         with self._volume_free(volume):
-            lv_trash.put(self.vg, volume.name, kept(volume.name), trash_names.is_kept)
+            return lv_trash.put(self.vg, volume.name, kept(volume.name), trash_names.is_kept)
 
     def restore_trashed_volume(self, volume: Volume) -> Fields:
         lv_trash.restore(self.vg, kept(volume.name), volume.name, activate=True)
@@ -33,10 +33,10 @@ class KeepsDeleted(volume_group.GroupDriver, driver.KeepsTrash):
         with self._free(kept(volume.name), exception.VolumeIsBusy, volume_name=volume.name):
             self.vg.delete(kept(volume.name))
 
-    def trash_snapshot(self, snapshot: Snapshot) -> None:
+    def trash_snapshot(self, snapshot: Snapshot) -> bool:
         with self._snapshot_free(snapshot):
             name = lv_name(snapshot)
-            lv_trash.put(self.vg, name, kept(name), trash_names.is_kept)
+            return lv_trash.put(self.vg, name, kept(name), trash_names.is_kept)
 
     def restore_trashed_snapshot(self, snapshot: Snapshot) -> None:
         name = lv_name(snapshot)

@@ -45,12 +45,12 @@ class KeepsDeleted(rbd_replication.Replication, driver.KeepsTrash):
         return {'replication_driver_data': json.dumps(data)}
 
     @typed
-    def trash_volume(self, volume: Volume) -> None:
+    def trash_volume(self, volume: Volume) -> bool:
         """Rename the image. If it is mirrored, its copies are removed."""
         if volume.replication_status in states.REPLICATED:
             self.stop_mirroring(volume)
         with free(volume):
-            self.run_freeing(renames.put_aside, volume.name, kept(volume.name), _may_stay)
+            return self.run_freeing(renames.put_aside, volume.name, kept(volume.name), _may_stay)
 
     @typed
     def restore_trashed_volume(self, volume: Volume) -> Fields:
@@ -78,10 +78,11 @@ class KeepsDeleted(rbd_replication.Replication, driver.KeepsTrash):
             self.run_freeing(trash.delete, kept(volume.name), self.owned, None, goes_with_volume)
 
     @typed
-    def trash_snapshot(self, snapshot: Snapshot) -> None:
+    def trash_snapshot(self, snapshot: Snapshot) -> bool:
         with free_snapshot(snapshot):
-            self.run_freeing(renames.put_snapshot_aside, snapshot.volume.name, snapshot.name,
-                             kept(snapshot.name), kept(snapshot.volume.name))
+            return self.run_freeing(
+                renames.put_snapshot_aside, snapshot.volume.name, snapshot.name,
+                kept(snapshot.name), kept(snapshot.volume.name))
 
     @typed
     def restore_trashed_snapshot(self, snapshot: Snapshot) -> None:

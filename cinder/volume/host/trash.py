@@ -13,7 +13,8 @@ from oslo_log import log as logging
 
 from cinder import exception, host_names, metrics, objects, operations
 from cinder.context import RequestContext
-from cinder.db import journal
+from cinder.db import journal, session
+from cinder.db import operations as operations_db
 from cinder.db import trash as trash_db
 from cinder.db import volumes as volumes_db
 from cinder.objects.types import wants_thick
@@ -91,19 +92,22 @@ def _not_usable(kind: str, resource: objects.Volume | objects.Snapshot) -> Itera
 
 def _moved(ctxt: RequestContext, driver: driver_api.KeepsTrash, kind: str,
            resource: objects.Volume | objects.Snapshot) -> bool:
-    """Move the storage of a resource to the trash; return False if it is too full for that."""
+    """Move the storage of a resource to the trash; return False if it is too full for that, or does
+    not have the resource."""
     place = driver.trash_place(resource) if isinstance(resource, objects.Volume) else None
     if place:
         volumes_db.update(ctxt, resource.id, place)
         for name, value in place.items():
             setattr(resource, name, value)
     try:
-        getattr(driver, f'trash_{kind}')(resource)
+        if getattr(driver, f'trash_{kind}')(resource):
+            return True
+        reason: object = 'the storage does not have it'
     except exception.InsufficientFreeSpace as exc:
-        LOG.warning('%s %s is not kept in the trash, but deleted at once: %s', kind, resource.id,
-                    exc)
-        return False
-    return True
+        reason = exc
+    LOG.warning('%s %s is not kept in the trash, but deleted at once: %s', kind, resource.id,
+                reason)
+    return False
 
 
 def _is_in_use(backend: Backend) -> bool:
@@ -124,19 +128,39 @@ def _goes_to_trash(ctxt: RequestContext, backend: Backend, operation: objects.Op
         return False
     if trash_db.is_deleted(ctxt, resource):
         return False  # by another operation, before this one had the lock
+    if _may_be_removed(ctxt, operation, resource):
+        return False
     if isinstance(resource, objects.Snapshot):
-        return resource.progress == '100%' and not _is_forced(ctxt, operation, resource)
+        return resource.progress == '100%'
     # Without a time, its creation has failed. The rest of a migration has no user.
     return bool(resource.launched_at and not resource.migration_status
                 and (not resource.has_own_key or operation.arguments.get(KEEPS_KEY)))
 
 
-def _is_forced(ctxt: RequestContext, operation: objects.Operation,
-               snapshot: objects.Snapshot) -> bool:
-    """Return whether a snapshot is deleted with its volume while a forced deletion of it, which may
-    have removed it from the storage, is not done."""
-    return operation.resource_id != snapshot.id and any(
-        each.arguments.get(BYPASS) for each in journal.unfinished_for(ctxt, snapshot.id))
+def _may_be_removed(ctxt: RequestContext, operation: objects.Operation,
+                    resource: objects.Volume | objects.Snapshot) -> bool:
+    """Return whether another deletion, by force, which is not done or has failed, may have removed
+    some of a resource from the storage."""
+    def forced(verb: str, ident: str) -> Iterator[objects.Operation]:
+        return (each for each in journal.not_done(ctxt, ident, verb)
+                if each.id != operation.id and each.arguments.get(BYPASS)
+                and not each.arguments.get(trash_db.WHOLE))
+    if isinstance(resource, objects.Volume):
+        return any(forced('volume.delete', resource.id))
+    return any(forced('snapshot.delete', resource.id)) or any(
+        each.arguments.get('cascade') for each in forced('volume.delete', resource.volume_id))
+
+
+@contextlib.contextmanager
+def whole(ctxt: RequestContext, operation: objects.Operation) -> Iterator[None]:
+    """Record, in the transaction of the block, that the storage still has all of what a forced
+    deletion was to remove, because it is in use. An interrupted attempt may have removed some."""
+    if not operation.arguments.get(BYPASS) or operation.attempt > 1:
+        yield
+        return
+    with session.writer(ctxt):
+        operations_db.add_arguments(ctxt, operation, **{trash_db.WHOLE: True})
+        yield
 
 
 def _purge_snapshots(ctxt: RequestContext, driver: driver_api.KeepsTrash,
@@ -150,11 +174,24 @@ def _purge_snapshots(ctxt: RequestContext, driver: driver_api.KeepsTrash,
     entries = trash_db.of_volume(ctxt, volume.id)
     for entry in entries:
         if entry.resource_type == 'snapshot':
-            # A purge of the snapshot itself may have ended meanwhile.
-            with contextlib.suppress(exception.NotInTrash):
-                driver.purge_trashed_snapshot(trash_db.get(ctxt, entry.id))
+            _purge_snapshot(ctxt, driver, entry)
             trash_db.destroy(ctxt, entry.id, needed=volume.encryption_key_id)
     return len(entries)
+
+
+def _purge_snapshot(ctxt: RequestContext, driver: driver_api.KeepsTrash,
+                    entry: trash_db.Entry) -> None:
+    """Remove a snapshot in the trash with its volume; until that is done it cannot be restored."""
+    mark = functools.partial(trash_db.finish_transition, ctxt, entry.id)
+    kept = mark(trash_db.KEPT, trash_db.FAILED, {})
+    # A purge of the snapshot itself may have ended meanwhile.
+    with contextlib.suppress(exception.NotInTrash):
+        try:
+            driver.purge_trashed_snapshot(trash_db.get(ctxt, entry.id))
+        except exception.SnapshotIsBusy:
+            if kept:
+                mark(trash_db.FAILED, trash_db.KEPT, {})
+            raise
 
 
 def purge(ctxt: RequestContext, driver: driver_api.KeepsTrash,
@@ -198,8 +235,9 @@ def _purge_oldest(ctxt: RequestContext, driver: driver_api.KeepsTrash, pool: str
     """Start the removal of the oldest in the trash of a pool that is full, whatever has filled it,
     unless one is under way."""
     entries = [each for each in trash_db.in_pool(ctxt, pool) if _takes_space(ctxt, driver, each)]
-    if all(entry.status == trash_db.KEPT for entry in entries):
-        for entry in entries[:1]:
+    if all(entry.status != trash_db.PURGING for entry in entries):
+        # What could not be removed may still not be removable.
+        for entry in sorted(entries, key=lambda each: each.status == trash_db.FAILED)[:1]:
             LOG.warning('%s %s is removed from the trash of %s, which is full.',
                         entry.resource_type, entry.id, pool)
             _start_purge(ctxt, entry)
@@ -268,7 +306,7 @@ def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operati
     if not entries:
         return
     for entry in entries:
-        if entry.status == trash_db.KEPT:
+        if entry.status != trash_db.PURGING:
             LOG.info('%s %s is removed from the trash of %s, because volume %s needs space.',
                      entry.resource_type, entry.id, backend.host, volume.id)
             _start_purge(ctxt, entry)

@@ -40,7 +40,8 @@ class SnapshotEndpoint:
             except exception.SnapshotIsBusy as exc:
                 if not work.resource.use_quota:
                     operations.wait(ctxt, operation, str(exc), longest=LONGEST_BUSY)
-                work.fail(exc, status='available')
+                with trash.whole(ctxt, operation):
+                    work.fail(exc, status='available')
                 return
             work.succeed(also=record)
 

@@ -49,10 +49,17 @@ class TrashEndpoint:
     def purge_trash(self, ctxt: RequestContext, operation: objects.Operation,
                     _resource: objects.CinderObject | None = None) -> None:
         """Remove a volume, with its snapshots, or a snapshot for ever. What the storage still needs
-        stays in the trash, and is tried again later."""
+        stays in the trash, and is tried again later; after any other failure some of it may be
+        missing."""
         with self._task(ctxt, operation) as work:
-            with work.driver():
-                trash.purge(ctxt, self._driver(), work.resource)
+            try:
+                with work.driver():
+                    trash.purge(ctxt, self._driver(), work.resource)
+            except (exception.VolumeIsBusy, exception.SnapshotIsBusy) as exc:
+                # An interrupted attempt may have removed some of it.
+                whole = operation.attempt == 1 and operation.arguments.get(trash_db.WHOLE)
+                work.fail(exc, status=trash_db.KEPT if whole else trash_db.FAILED)
+                return
             if work.succeed():
                 self._delete_key(ctxt, work.resource)
 

@@ -119,7 +119,8 @@ class VolumeEndpoint:
                     work.on_failure |= self.driver.remove_export(ctxt, volume) or {}
                     record = trash.remove(ctxt, self.backend, operation, volume)
             except exception.VolumeIsBusy as exc:
-                work.fail(exc, status=_status_of_busy(volume))
+                with trash.whole(ctxt, operation):
+                    work.fail(exc, status=_status_of_busy(volume))
                 return
             work.succeed(also=record)
             self.backend.allocate(volume.host, -volume.size)

@@ -101,7 +101,7 @@ class Judge:
         for entry in self._trash:
             name = f'{entry["resource_type"]} {entry["id"]}'
             if entry['status'] == 'purging' or (
-                    entry['status'] == 'kept' and not entry['row']['deleted']):
+                    entry['status'] in ('kept', 'error_purging') and not entry['row']['deleted']):
                 yield f'{name} ({entry["row"]["status"]}) is {entry["status"]} in the trash'
             if entry['status'] == 'restoring' and not (self._requests & RESETS) and (
                     entry['row']['deleted'] or 'error' not in entry['row']['status']):
@@ -187,7 +187,9 @@ class Judge:
         unsure = {name for name, (row, *_) in wanted.items() if row['id'] in restoring
                   or row['status'] == 'error_deleting' or doubtful}
         for entry in self._trash:
-            if entry['status'] == 'kept':
+            if entry['status'] == 'kept' or entry['status'] == 'error_purging' and any(
+                    (backend, trash_names.kept(_name_of(entry['row']))) in files
+                    for backend in BACKENDS):
                 wanted[trash_names.kept(_name_of(entry['row']))] = (
                     entry['row'], entry['size'], entry['host'])
         for name in unsure:

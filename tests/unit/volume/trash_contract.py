@@ -15,12 +15,13 @@ def is_snapshot(resource):
 
 
 def put(storage, *resources):
-    """Move them to the trash; what is done already is a success."""
+    """Move them to the trash; what is done already is a success. Return whether each is there."""
+    found = []
     for resource in resources:
         act = (storage.driver.trash_snapshot if is_snapshot(resource)
                else storage.driver.trash_volume)
-        for _attempt in range(storage.ATTEMPTS):
-            act(resource)
+        found += [act(resource) for _attempt in range(storage.ATTEMPTS)]
+    return found
 
 
 def restore(storage, *resources):
@@ -57,7 +58,7 @@ class KeepsTrashContract:
         snapshot = storage.snapshot(volume)
         storage.write(volume, TWO)
         for order in ((volume, snapshot), (snapshot, volume)):
-            put(storage, snapshot, volume)
+            assert all(put(storage, snapshot, volume))
             assert storage.size(volume) is None and storage.size(snapshot) is None
             assert len(storage.names()) == 2
             assert doctor(storage, trashed=[volume, snapshot]) == []
@@ -132,7 +133,8 @@ class KeepsTrashContract:
 
     def test_what_is_nowhere(self, storage):
         volume = volumes.volume()
-        put(storage, volume, volumes.snapshot(volume), volumes.snapshot(storage.volume()))
+        assert not any(put(storage, volume, volumes.snapshot(volume),
+                           volumes.snapshot(storage.volume())))
         purge(storage, volume, volumes.snapshot(volume))
         assert len(storage.names()) == 1
         for resource in (volume, volumes.snapshot(volume)):

@@ -303,6 +303,184 @@ def test_only_one_of_two_restores_is_accepted(ctxt, kind, trashed):
         trash_api.purge(ctxt, trashed.id)
 
 
+# ------------------------------------------------------------------------- what can be restored
+def _listed(ctxt):
+    return {row['id'] for row in trash_api.list_restorable(ctxt, filters={}).rows}
+
+
+def _busy(_resource):
+    raise exception.VolumeIsBusy(volume_name='v', reason='a clone')
+
+
+def _busy_snapshot(_resource):
+    raise exception.SnapshotIsBusy(snapshot_name='s', reason='a clone')
+
+
+def _breaks(_resource):
+    raise exception.VolumeBackendAPIException(data='half of it is removed')
+
+
+class Fates:
+    """What happens to a volume and its snapshot before one of them is looked at."""
+
+    def __init__(self, ctxt, manager, run, folder, monkeypatch):
+        self.ctxt, self.driver, self.run, self.folder = ctxt, manager.backend.driver, run, folder
+        self.manager, self.patch = manager, monkeypatch
+
+    def delete(self, thing, **how):
+        kind = 'snapshot' if hasattr(thing, 'volume_id') else 'volume'
+        APIS[kind].delete(self.ctxt, TABLES[kind].get(self.ctxt, thing.id), **how)
+        return self.run().state
+
+    def failing(self, name, how, act):
+        with self.patch.context() as patch:
+            patch.setattr(self.driver, name, how)
+            assert act() == 'failed'
+
+    def purge(self, thing):
+        trash_api.purge(self.ctxt, thing.id)
+        return self.run().state
+
+    def kept(self, volume, snapshot):
+        self.delete(snapshot)
+
+    def purge_of_what_is_needed(self, volume, snapshot):
+        self.delete(snapshot)
+        self.failing('purge_trashed_snapshot', _busy_snapshot, lambda: self.purge(snapshot))
+
+    def purge_that_breaks(self, volume, snapshot):
+        self.delete(snapshot)
+        self.failing('purge_trashed_snapshot', _breaks, lambda: self.purge(snapshot))
+
+    def purge_that_breaks_of_what_is_needed_then(self, volume, snapshot):
+        self.purge_that_breaks(volume, snapshot)
+        self.failing('purge_trashed_snapshot', _busy_snapshot, lambda: self.purge(snapshot))
+
+    def purge_that_is_interrupted(self, volume, snapshot):
+        self.delete(snapshot)
+        trash_api.purge(self.ctxt, snapshot.id)
+        operation, = journal.unfinished_for(self.ctxt, snapshot.id)
+        operation.attempt = 1
+
+        def resume():
+            self.manager.runner.handlers['trash.purge'](self.ctxt, operation, None)
+            return operations_db.get(self.ctxt, operation.id).state
+        self.failing('purge_trashed_snapshot', _busy_snapshot, resume)
+
+    def forced_deletion_of_the_volume_that_needs_it(self, volume, snapshot):
+        self.delete(snapshot)
+        self.failing('purge_trashed_snapshot', _busy_snapshot,
+                     lambda: self.delete(volume, force=True))
+
+    def forced_deletion_of_the_volume_that_breaks(self, volume, snapshot):
+        self.delete(snapshot)
+        self.failing('purge_trashed_snapshot', _breaks, lambda: self.delete(volume, force=True))
+
+    def forced_deletion_that_breaks(self, volume, snapshot):
+        self.failing('delete_snapshot', _breaks, lambda: self.delete(snapshot, force=True))
+        snapshots_db.overwrite(self.ctxt, snapshot.id, {'status': 'available'})
+        self.delete(snapshot)
+
+    def forced_deletion_of_both_that_breaks(self, volume, snapshot):
+        self.failing('delete_volume', _breaks,
+                     lambda: self.delete(volume, force=True, cascade=True))
+
+    def forced_deletion_of_both_that_breaks_early(self, volume, snapshot):
+        self.failing('delete_snapshot', _breaks,
+                     lambda: self.delete(volume, force=True, cascade=True))
+        volumes_db.overwrite(self.ctxt, volume.id, {'status': 'available'})
+        snapshots_db.overwrite(self.ctxt, snapshot.id, {'status': 'available'})
+        self.delete(snapshot)
+
+    def deletion_of_what_is_lost(self, volume, snapshot):
+        (self.folder / snapshot.name).unlink()
+        self.delete(snapshot)
+
+    def restore_that_fails(self, volume, snapshot):
+        self.delete(snapshot)
+        (self.folder / f'trash-{snapshot.name}').unlink()
+        trash_api.restore_snapshot(self.ctxt, snapshot.id)
+        assert self.run().state == 'failed'
+
+    def restore_and_forced_deletion_that_fail(self, volume, snapshot):
+        self.restore_that_fails(volume, snapshot)
+        self.failing('delete_snapshot', _breaks, lambda: self.delete(snapshot, force=True))
+
+    def migration(self, volume, snapshot):
+        self.delete(snapshot)
+        left = volumes_db.create(self.ctxt, {
+            'project_id': self.ctxt.project_id, 'size': 1, 'status': 'error_deleting',
+            'host': POOL, 'migration_status': 'deleting', 'name_id': volume.id,
+            'use_quota': False})
+        trash_db.leave_behind(self.ctxt, volume.id, left.id)
+
+
+# What happened to a snapshot -> status in the trash, whether it can be restored, and purged. The
+# first is what GET /trash lists.
+FATES = {
+    'kept': ('kept', True, True),
+    'purge_of_what_is_needed': ('kept', True, True),
+    'purge_that_breaks': ('error_purging', False, True),
+    'purge_that_breaks_of_what_is_needed_then': ('error_purging', False, True),
+    'purge_that_is_interrupted': ('error_purging', False, True),
+    'forced_deletion_of_the_volume_that_needs_it': ('kept', True, True),
+    'forced_deletion_of_the_volume_that_breaks': ('error_purging', False, True),
+    'forced_deletion_that_breaks': (None, False, False),
+    'forced_deletion_of_both_that_breaks': (None, False, False),
+    'forced_deletion_of_both_that_breaks_early': (None, False, False),
+    'deletion_of_what_is_lost': (None, False, False),
+    'restore_that_fails': ('restoring', False, False),
+    'restore_and_forced_deletion_that_fail': ('restoring', False, False),
+    'migration': ('error_purging', False, True),
+}
+
+
+@pytest.mark.parametrize('fate', FATES)
+def test_only_what_can_be_restored_is_listed(ctxt, manager, volume, snapshot, run, folder,
+                                             monkeypatch, fate):
+    getattr(Fates(ctxt, manager, run, folder, monkeypatch), fate)(volume, snapshot)
+    status, restorable, purgeable = FATES[fate]
+    entry = trash_db.find(ctxt, snapshot.id)
+    assert (entry and entry.status) == status
+    assert (snapshot.id in _listed(ctxt)) is (status == 'kept')
+    if restorable:
+        trash_api.restore_snapshot(ctxt, snapshot.id)
+        assert run().state == 'done' and (folder / snapshot.name).read_bytes() == b'snap'
+        return
+    with pytest.raises((exception.NotInTrash, exception.NotRestorable,
+                        exception.ConflictingVolumeState)):
+        trash_api.restore_snapshot(ctxt, snapshot.id)
+    if purgeable:
+        trash_api.purge(ctxt, snapshot.id)
+        assert run().state == 'done' and trash_db.find(ctxt, snapshot.id) is None
+        assert list(folder.glob(f'*{snapshot.name}')) == []
+    else:
+        with pytest.raises((exception.NotInTrash, exception.TrashBusy)):
+            trash_api.purge(ctxt, snapshot.id)
+
+
+@pytest.mark.parametrize(('how', 'whole'), [(_busy, True), (_breaks, False)])
+def test_a_volume_of_which_some_may_be_removed_is_not_kept(ctxt, manager, volume, run, folder,
+                                                           monkeypatch, how, whole):
+    fates = Fates(ctxt, manager, run, folder, monkeypatch)
+    fates.failing('delete_volume', how, lambda: fates.delete(volume, force=True))
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
+    assert fates.delete(volume) == 'done'
+    assert bool(trash_db.find(ctxt, volume.id)) is whole
+    assert len(list(folder.iterdir())) == whole
+
+
+def test_what_could_not_be_removed_is_tried_again(ctxt, manager, volume, snapshot, run, sent,
+                                                  folder, monkeypatch):
+    Fates(ctxt, manager, run, folder, monkeypatch).purge_that_breaks(volume, snapshot)
+    sent.clear()
+    host_trash.purge_due(ctxt, manager.backend)
+    assert sent == []
+    _age(ctxt, snapshot.id)
+    host_trash.purge_due(ctxt, manager.backend)
+    assert run().state == 'done' and trash_db.find(ctxt, snapshot.id) is None
+
+
 # ------------------------------------------------------------------- volumes and their snapshots
 def test_a_cascade_keeps_all_and_the_volume_comes_first(ctxt, volume, snapshot, run, folder):
     volumes_api.delete(ctxt, volume, cascade=True)
