@@ -56,9 +56,16 @@ class Refusals:
     def reimage_with_other_key(self) -> Answer:
         return self._action('third', 'os-reimage', {'image_id': self.images['upload']})
 
-    def restore_over_other_key(self) -> Answer:
-        return self.client.request('POST', f'backups/{self.backups[0][0]}/restore', {
-            'restore': {'volume_id': self.kept['fourth'].ident}})
+    def restore_over_other_encryption(self) -> Answer:
+        other = next(kind for kind in table.FORMATS if kind != self.row.kind)
+        made = self.client.ready_volume(1, self.place.seconds,
+                                        volume_type=self.place.types[other])['id']
+        answer = self._restore(made)
+        self._gone(self.client, 'volume', made)
+        return answer
+
+    def restore_over_other_key_with_snapshots(self) -> Answer:
+        return self._restore(self.kept['first'].ident)
 
     def transfer_of_old(self) -> Answer:
         return self.client.request(
@@ -73,6 +80,10 @@ class Refusals:
         other = next(kind for kind in table.FORMATS if kind != self.row.kind)
         return self._action('first', 'os-retype', {
             'new_type': self.place.types[other], 'migration_policy': policy})
+
+    def _restore(self, volume: str) -> Answer:
+        return self.client.request('POST', f'backups/{self.backups[0][0]}/restore', {
+            'restore': {'volume_id': volume}})
 
     def _action(self, name: str, verb: str, arguments: dict) -> Answer:
         return self.client.request('POST', f'volumes/{self.kept[name].ident}/action',

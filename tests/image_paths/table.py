@@ -95,8 +95,10 @@ REFUSALS = (
             'hosts would open it as what it is not'),
     Refusal('reimage_with_other_key', 'reimage', ENCRYPTED, 400, 'not encrypted with the key',
             'the volume keeps its key', needs='upload'),
-    Refusal('restore_over_other_key', 'restore', ENCRYPTED, 400, 'not encrypted with the key',
-            'the volume keeps its key', needs='create_from_upload'),
+    Refusal('restore_over_other_encryption', 'restore', tuple(FORMATS), 400,
+            'restore it to a new volume', 'hosts would not read the data'),
+    Refusal('restore_over_other_key_with_snapshots', 'restore', ENCRYPTED, 400, 'snapshot',
+            'snapshots keep the former key', needs='snapshot'),
     Refusal('transfer_of_old', 'transfer', ENCRYPTED, 400, 'before microversion 3.70',
             'such a client does not know that the key changes'),
 )

@@ -164,10 +164,19 @@ class Walk(Refusals):
         self.client.wait_for_status('volume', made['volume_id'], 'available', self.place.seconds)
         self._keep('fifth', self.row.kind, data, made['volume_id'], zeros=third.zeros)
         self._write('third', WITHIN)
-        incremental, third.data = self.backups[1]
-        self.client.post(f'backups/{incremental}/restore',
-                         {'restore': {'volume_id': third.ident}}, expect=202)
-        self._wait('third')
+        self._restore_over('third', self.backups[1])
+        if 'fourth' in self.kept:
+            former = self.secret('fourth')
+            self._restore_over('fourth', self.backups[0])
+            self.check('fourth', former)
+
+    def _restore_over(self, name: str, backup: tuple[str, dict[int, bytes]]) -> None:
+        """Restore a backup to a volume, which gets its key."""
+        kept, (ident, data) = self.kept[name], backup
+        self.client.post(f'backups/{ident}/restore', {'restore': {'volume_id': kept.ident}},
+                         expect=202)
+        self._wait(name)
+        kept.data, kept.zeros = dict(data), self.kept['third'].zeros
 
     def transfer(self) -> None:
         fifth, secret = self.kept['fifth'], self.secret('fifth')
