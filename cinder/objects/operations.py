@@ -38,7 +38,8 @@ class RequestSpec(base.CinderObject):
     """The request for which the scheduler chooses a pool.
 
     `tried` lists {'backend', 'reason'} of the back ends on which the request has failed. `size` is
-    in GiB. `present` is the current pool of a volume that is to be moved. `facts` is what filters
+    in GiB. `present` is the current pool of a volume that is to be moved; `in_place` is the request
+    that this pool has refused before, with the words of `refused_in_place`. `facts` is what filters
     and weighers have looked up for the decision.
     """
 
@@ -53,6 +54,8 @@ class RequestSpec(base.CinderObject):
         'scheduler_hints': fields.json(),
         'tried': fields.json(),
         'present': fields.string(),
+        'in_place': fields.one('RequestSpec'),
+        'refused_in_place': fields.string(),
         'volume': fields.one('Volume'),
         'facts': fields.json(),
     }

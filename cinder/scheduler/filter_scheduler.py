@@ -128,7 +128,8 @@ class FilterScheduler:
 
     def may_fit_later(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> bool:
         """Return whether new reports may show a pool with space for a request that decide() has
-        refused."""
+        refused; also the present pool of a volume that need not leave it."""
+        requests = [spec, *filter(None, [spec.get('in_place')])]
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
             found = [(pool, pool.capacity, best)
@@ -137,7 +138,8 @@ class FilterScheduler:
             for pool, _present, best in found:
                 pool.capacity = best
             try:
-                return bool(self.survey.passing([pool for pool, *_spaces in found], spec))
+                return any(self.survey.passing([pool for pool, *_spaces in found], each)
+                           for each in requests)
             finally:
                 for pool, present, _best in found:
                     pool.capacity = present

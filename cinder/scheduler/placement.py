@@ -49,6 +49,18 @@ def build_growth_spec(volume: objects.Volume, growth: int) -> objects.RequestSpe
         scheduler_hints={}, tried=[], resource_backend=pools_db.pool_of(volume))
 
 
+def build_other_place_spec(volume: objects.Volume, operation: objects.Operation,
+                           in_place: objects.RequestSpec, words: str) -> objects.RequestSpec:
+    """Return the request spec for moving a volume to a pool that fits its new type.
+
+    :param in_place: what build_retype_spec() returns, which its pool refuses.
+    :param words: of that refusal, for the tenant.
+    """
+    spec = build_move_spec(volume, operation, in_place.volume_type, volume.availability_zone)
+    spec.in_place, spec.refused_in_place = in_place, words
+    return spec
+
+
 def build_retype_spec(volume: objects.Volume, operation: objects.Operation,
                       wanted: objects.VolumeType) -> objects.RequestSpec:
     """Return the request spec of another type for a volume in its pool, where it has its space,

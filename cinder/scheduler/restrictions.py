@@ -34,7 +34,10 @@ class PresentPlace(filters.BaseFilter):
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         present = spec.get('present')
-        return filters.Reason('the volume is there') if present and pool.is_in(present) else None
+        if not present or not pool.is_in(present):
+            return None
+        why = spec.get('refused_in_place')
+        return filters.Reason(f'the volume is there: {why}' if why else 'the volume is there')
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         present = spec.get('present')

@@ -67,16 +67,16 @@ class Steps:
                 # The type was deleted meanwhile: a retry cannot succeed.
                 operations.fail(ctxt, operation, volume, operations.tenant_reason(error))
                 return
-            refusal = self._driver().refusal_in_place(
-                ctxt, placement.build_retype_spec(volume, operation, wanted))
+            in_place = placement.build_retype_spec(volume, operation, wanted)
+            refusal = self._driver().refusal_in_place(ctxt, in_place)
             if refusal is None and placement.is_copied(operation):
                 self._move(ctxt, operation, volume, placement.build_move_spec(
                     volume, operation, wanted, stays=True))
             elif refusal is None:
                 self._to_its_backend(ctxt, operation, volume)
             elif operation.arguments.get('migration_policy') == 'on-demand':
-                self._move(ctxt, operation, volume, placement.build_move_spec(
-                    volume, operation, wanted, volume.availability_zone))
+                self._move(ctxt, operation, volume, placement.build_other_place_spec(
+                    volume, operation, in_place, refusal.reason.words))
             elif not self._postpone(ctxt, operation, volume,
                                     'The back end of the volume does not fit the new type.'):
                 operations.fail(

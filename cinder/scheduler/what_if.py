@@ -104,8 +104,8 @@ def _explain_retype(ctxt: context.RequestContext, driver: FilterScheduler,
     spec = placement.build_retype_spec(volume, operation, wanted)
     refusal = driver.refusal_in_place(ctxt, spec)
     if refusal is not None and operation.arguments.get('migration_policy') == 'on-demand':
-        return driver.explain(ctxt, placement.build_move_spec(
-            volume, operation, wanted, volume.availability_zone))
+        return driver.explain(ctxt, placement.build_other_place_spec(
+            volume, operation, spec, refusal.reason.words))
     found = driver.explain(ctxt, spec)
     if refusal is None:
         return Explanation(found.pools, _here(found) or PoolResult(volume.host))

@@ -25,7 +25,7 @@ GIB = 1024 ** 3
 TIMEOUT_SECONDS = 240
 # The second group is small, so that it can be filled, with room to extend its pool.
 SECOND, SECOND_MIB, SECOND_POOL, SECOND_POOL_MIB = 'lab2', 1024, 'lab2-pool', 384
-THICK, THICK_MIB = 'thick', 8 * 1024
+THICK, THICK_MIB = 'thick', 16 * 1024
 BACKENDS = {group.NAME: {'lvm_type': 'thin'},
             # Where the kernel has a target; else it is tgtd's, as the others.
             SECOND: {'lvm_type': 'thin', 'target_helper': 'lioadm'},

@@ -28,6 +28,9 @@ class VolumeBus:
     def start(self, ctxt, operation, volume):
         self.sent.append((message_of(operation.verb), operation.host))
 
+    def publish_service_capabilities(self, ctxt):
+        self.sent.append('report')
+
 
 @pytest.fixture
 def bus():
@@ -153,6 +156,22 @@ class TestRetype:
         _volume, operation = ask('retype', 'retyping', arguments, size)
         found = operation.arguments.get('destination', {}).get('host', 'none@x#')
         assert (found.partition('#')[0] == HERE) is (place == HERE)
+
+    @pytest.mark.parametrize(('size', 'state'), [(60, 'queued'), (120, 'failed')])
+    def test_a_copy_waits_for_what_one_before_has_left(self, ask, bus, ctxt, size, state):
+        """Its own pool may have room at the next report, and no other fits its type."""
+        made = types_db.create(ctxt, {'name': 'here', 'is_public': True},
+                               {'volume_backend_name': 'lvm'})
+        arguments = {**self.arguments(made, 'on-demand'), 'encrypts': True}
+        _volume, first = ask('retype', 'retyping', arguments, 60)
+        assert first.stage == 'execute'
+        volume, operation = ask('retype', 'retyping', arguments, size, previous_status='available')
+        assert (operation.stage, operation.state) == ('schedule', state)
+        assert ('report' in bus.sent) is (state == 'queued')
+        if state == 'failed':
+            message, = messages_db.list_rows(ctxt, filters={'resource_uuid': volume.id}).rows
+            assert ('the volume is there: not enough room for 120 GiB (1 of 3 pools)'
+                    in message['user_message'])
 
     def test_a_key_that_was_not_used_is_noted(self, ask, ctxt, fast):
         """The key manager deletes it with the next request of the project."""
