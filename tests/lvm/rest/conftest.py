@@ -27,7 +27,9 @@ def image_server(tmp_path_factory):
 @pytest.fixture(scope='session')
 def suite(tmp_path_factory, image_server):
     with service.running(tmp_path_factory.mktemp('service'), operations.FAULTS,
-                         glance_api_servers=image_server.url) as suite:
+                         glance_api_servers=image_server.url,
+                         # An attachment beside others has taken more than a minute.
+                         rpc_response_timeout=service.TIMEOUT_SECONDS) as suite:
         suite.client().post('group_types', {'group_type': {
             'name': 'consistent', 'group_specs': {
                 'consistent_group_snapshot_enabled': '<is> True'}}})
