@@ -14,7 +14,7 @@ from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
 from cinder.volume import driver as driver_api
-from cinder.volume.host import forecast, probes, reports, trash
+from cinder.volume.host import forecast, probes, reports, trash_room
 
 LOG = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class Backend:
         probes.report_pools(self, capabilities)
         measured = timeutils.utcnow().isoformat(timespec='microseconds')
         scheduler_rpc.SchedulerAPI().update_service_capabilities(
-            ctxt, 'volume', self.host, trash.offered(ctxt, self, capabilities), measured,
+            ctxt, 'volume', self.host, trash_room.offered(ctxt, self, capabilities), measured,
             cluster_name=self.cluster)
         if notifications.is_enabled():
             scheduler_rpc.SchedulerAPI().notify_service_capabilities(

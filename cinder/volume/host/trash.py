@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trash of a back end: whether a deleted resource goes there, its removal by age, and the space
-that it takes, which is offered to the schedulers and made free when something needs it."""
+"""The trash of a back end: whether a deleted resource goes there, and its removal for ever.
+trash_room.py decides what is removed because its time is over, or something needs its space."""
 from __future__ import annotations
 
 import contextlib
 import functools
-import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
-from cinder import exception, host_names, metrics, objects, operations
+from cinder import exception, objects
 from cinder.context import RequestContext
 from cinder.db import journal, session
 from cinder.db import operations as operations_db
 from cinder.db import trash as trash_db
 from cinder.db import volumes as volumes_db
-from cinder.objects.types import wants_thick
-from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 
 if TYPE_CHECKING:
@@ -27,13 +24,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 # Arguments of an operation that deletes: not to the trash; and its key was not deleted.
 BYPASS, KEEPS_KEY = 'bypass_trash', 'keeps_key'
-# Seconds between two looks whether there is space now, and until the storage has to decide.
-LONGEST_LOOK, LONGEST_WAIT = 2, 120
-_RATIO = 20.0
-
-
-class _NoMore(Exception):  # noqa: N818 - not an error: it ends a wait
-    """Enough time was spent."""
 
 
 def hours(backend: Backend) -> int:
@@ -47,7 +37,6 @@ def driver_of(backend: Backend) -> driver_api.KeepsTrash | None:
     return driver if driver.has_trash and isinstance(driver, driver_api.KeepsTrash) else None
 
 
-# ------------------------------------------------------------------------------------ deletions
 def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
            resource: objects.Volume | objects.Snapshot) -> Callable[[], object]:
     """Move the storage of a resource to the trash, or delete it if it must not stay; return what
@@ -61,7 +50,7 @@ def remove(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
         return functools.partial(trash_db.put, ctxt, resource, hours(backend),
                                  backend.configuration.trash_counts_for_quota)
     noted = operation.arguments.get(KEEPS_KEY)
-    if (driver is not None and kind == 'volume' and _is_in_use(backend)
+    if (driver is not None and kind == 'volume' and is_in_use(backend)
             and _purge_snapshots(ctxt, driver, resource)):
         noted = True
     getattr(backend.driver, f'delete_{kind}')(resource)
@@ -110,7 +99,7 @@ def _moved(ctxt: RequestContext, driver: driver_api.KeepsTrash, kind: str,
     return False
 
 
-def _is_in_use(backend: Backend) -> bool:
+def is_in_use(backend: Backend) -> bool:
     """Return whether the trash of a back end may have something: a back end without the option has
     what was there at its last report, and in a cluster what another host may have put there."""
     return bool(hours(backend) or backend.has_trashed or backend.cluster)
@@ -202,154 +191,3 @@ def purge(ctxt: RequestContext, driver: driver_api.KeepsTrash,
         return
     _purge_snapshots(ctxt, driver, resource)
     driver.purge_trashed_volume(resource)
-
-
-# ---------------------------------------------------------------------------------------- by age
-def purge_due(ctxt: RequestContext, backend: Backend) -> None:
-    """Start the removal of what has been in the trash for long enough, and of the oldest in pools
-    that are full as of the last report."""
-    driver = driver_of(backend)
-    if driver is None:
-        return
-    for entry in trash_db.due(ctxt, backend.host, backend.cluster):
-        _start_purge(ctxt, entry)
-    sums = trash_db.by_pool(ctxt, backend.host, backend.cluster)
-    if sums and _full_pools(backend, refresh=False):
-        # A removal since the last report may have changed that.
-        for name in _full_pools(backend, refresh=True) & sums.keys():
-            _purge_oldest(ctxt, driver, f'{backend.cluster or backend.host}#{name}')
-
-
-def _full_pools(backend: Backend, refresh: bool) -> set[str]:
-    pools = backend.driver.get_volume_stats(refresh=refresh).get('pools') or ()
-    return {pool['pool_name'] for pool in pools if _is_full(pool)}
-
-
-def _is_full(pool: Mapping[str, Any]) -> bool:
-    total, free = pool.get('total_capacity_gb'), pool.get('free_capacity_gb')
-    return _is_number(total) and _is_number(free) and free <= math.floor(
-        total * (pool.get('reserved_percentage') or 0) / 100)
-
-
-def _purge_oldest(ctxt: RequestContext, driver: driver_api.KeepsTrash, pool: str) -> None:
-    """Start the removal of the oldest in the trash of a pool that is full, whatever has filled it,
-    unless one is under way."""
-    entries = [each for each in trash_db.in_pool(ctxt, pool) if _takes_space(ctxt, driver, each)]
-    if all(entry.status != trash_db.PURGING for entry in entries):
-        # What could not be removed may still not be removable.
-        for entry in sorted(entries, key=lambda each: each.status == trash_db.FAILED)[:1]:
-            LOG.warning('%s %s is removed from the trash of %s, which is full.',
-                        entry.resource_type, entry.id, pool)
-            _start_purge(ctxt, entry)
-
-
-def _start_purge(ctxt: RequestContext, entry: trash_db.Entry) -> None:
-    operation = trash_db.begin_purge(ctxt, entry)
-    if operation is not None:
-        volume_rpc.VolumeAPI().start(ctxt, operation)
-
-
-# ----------------------------------------------------------------------------------------- space
-def offered(ctxt: RequestContext, backend: Backend, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report in which the space of the trash is free, because a volume that needs it gets
-    it. The schedulers get this one."""
-    if driver_of(backend) is None:
-        return dict(report)
-    sums = trash_db.by_pool(ctxt, backend.host, backend.sharing)
-    backend.has_trashed = bool(sums)
-    _count(backend, report, sums)
-    if not sums:
-        return dict(report)
-    if not report.get('pools'):
-        return _with_room({**report}, sum(gib for _number, gib in sums.values()))
-    return {**report, 'pools': [_with_room({**pool}, sums.get(pool['pool_name'], (0, 0))[1])
-                                for pool in report['pools']]}
-
-
-def _count(backend: Backend, report: Mapping[str, Any],
-           sums: Mapping[str, tuple[int, int]]) -> None:
-    """Set the gauges of the trash of each pool."""
-    for pool in report.get('pools') or [{'pool_name': backend.name}]:
-        number, gib = sums.get(pool['pool_name'] if report.get('pools') else '', (0, 0))
-        name = f'{backend.host}#{pool["pool_name"]}'
-        metrics.gauge('cinder_pool_trash_resources', number, name)
-        metrics.gauge('cinder_pool_trash_bytes', gib * 1024 ** 3, name)
-
-
-def _with_room(pool: dict[str, Any], gib: int) -> dict[str, Any]:
-    total, free = pool.get('total_capacity_gb'), pool.get('free_capacity_gb')
-    if gib and _is_number(total) and _is_number(free):
-        # Thin volumes take less than their size.
-        pool['free_capacity_gb'] = max(min(total, free + gib), free)
-    if gib and _is_number(pool.get('provisioned_capacity_gb')):
-        pool['provisioned_capacity_gb'] = max(pool['provisioned_capacity_gb'] - gib, 0)
-    return pool
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
-              volume: objects.Volume, gib: int) -> None:
-    """Wait until a pool has space for GiB of a volume, if that is what its trash takes: the oldest
-    in it is removed first.
-
-    :raises NotYet: the removal is under way.
-    """
-    driver = driver_of(backend)
-    if driver is None or not _is_in_use(backend):
-        return
-    entries = trash_db.in_pool(ctxt, volume.cluster_name or volume.host)
-    lacking = gib - room(backend, volume) if entries else 0
-    entries = [each for each in entries if _takes_space(ctxt, driver, each)] if lacking > 0 else []
-    if not entries:
-        return
-    for entry in entries:
-        if entry.status != trash_db.PURGING:
-            LOG.info('%s %s is removed from the trash of %s, because volume %s needs space.',
-                     entry.resource_type, entry.id, backend.host, volume.id)
-            _start_purge(ctxt, entry)
-        lacking -= entry.size
-        if lacking <= 0:
-            break
-    # A purge that fails does not keep the volume from what the storage can do without it.
-    with contextlib.suppress(_NoMore):
-        operations.wait(ctxt, operation, 'space that the trash takes', within=LONGEST_WAIT,
-                        otherwise=_NoMore(), longest=LONGEST_LOOK)
-
-
-def _takes_space(ctxt: RequestContext, driver: driver_api.KeepsTrash,
-                 entry: trash_db.Entry) -> bool:
-    """Return whether something in the trash takes space of the storage that is in use."""
-    try:
-        found = trash_db.get(ctxt, entry.id)
-    except exception.NotInTrash:
-        return True  # it was removed just now
-    return driver.has_in_use(found.volume if isinstance(found, objects.Snapshot) else found)
-
-
-def room(backend: Backend, volume: objects.Volume) -> float:
-    """Return the GiB that the pool of a volume can give to it, as the schedulers compute them, with
-    its trash as it is; infinite if the storage does not tell."""
-    report: dict[str, Any] = dict(backend.driver.get_volume_stats(refresh=True))
-    name = host_names.pool_of(volume.host)
-    pool = {**report, **next((each for each in report.get('pools') or ()
-                              if each['pool_name'] == name), {})}
-    total, free = pool.get('total_capacity_gb'), pool.get('free_capacity_gb')
-    if not _is_number(total) or not _is_number(free):
-        return math.inf
-    reserved = math.floor(total * (pool.get('reserved_percentage') or 0) / 100)
-    if not pool.get('thin_provisioning_support') or _is_thick(volume):
-        return free - reserved
-    provisioned = pool.get('provisioned_capacity_gb') or 0
-    ratio = pool.get('max_over_subscription_ratio')
-    ratio = 1 + provisioned / (max(total - free, 0) + 1) if ratio == 'auto' else float(
-        ratio or _RATIO)
-    return min((free - reserved) * ratio, (total - reserved) * ratio - provisioned)
-
-
-def _is_thick(volume: objects.Volume) -> bool:
-    """Return whether a volume gets its whole size at once."""
-    return volume.volume_type is not None and wants_thick(
-        volume.volume_type.extra_specs or {})

@@ -20,8 +20,8 @@ from cinder.volume.host import (
     init_host,
     probes,
     purge,
+    trash_room,
 )
-from cinder.volume.host import trash as host_trash
 from cinder.volume.manager import (
     attachments,
     backups,
@@ -185,7 +185,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """Remove deleted volumes that stayed on the storage for a while."""
         if self.is_working():
             self._purge.start()
-            host_trash.purge_due(ctxt, self.backend)
+            trash_room.purge_due(ctxt, self.backend)
 
     @periodic_task.periodic_task(spacing=_SHARED_SECONDS)
     def drop_unused_images(self, ctxt: context.RequestContext) -> None:

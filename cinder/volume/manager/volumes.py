@@ -17,7 +17,7 @@ from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources
 from cinder.volume.host import backend as backends
-from cinder.volume.host import exports, locks, trash
+from cinder.volume.host import exports, locks, trash, trash_room
 from cinder.volume.manager import backups, image_cache, image_volumes, images, key_waiting
 from cinder.volume.manager.task import Task, Tasks
 
@@ -71,7 +71,7 @@ class VolumeEndpoint:
                 or image_cache.has_image(ctxt, self.backend, volume, operation)):
             operation.arguments[image_cache.EXPECTED] = True
             return {}
-        trash.make_room(ctxt, self.backend, operation, volume, volume.size)
+        trash_room.make_room(ctxt, self.backend, operation, [(volume, volume.size)])
         with work.driver(), key_waiting.awaited(ctxt, operation):
             return create_sources.fill(self.driver, ctxt, volume,
                                        with_header='image_id' not in operation.arguments,
@@ -143,7 +143,8 @@ class VolumeEndpoint:
         new_size, grown = operation.arguments['new_size'], False
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
-            trash.make_room(ctxt, self.backend, operation, volume, new_size - volume.size)
+            trash_room.make_room(ctxt, self.backend, operation,
+                                 [(volume, new_size - volume.size)])
             with work.driver():
                 exports.close(ctxt, self.backend, volume)
                 # After an interruption another extend may have finished first.
