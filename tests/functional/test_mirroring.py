@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from cinder.brick.ceph import errors
+from cinder.brick.ceph import errors, images
 from tests.functional import ceph, mirrors
 from tests.functional.mirrors import HERE, THERE
 from tests.functional.processes import wait_until
@@ -131,6 +131,36 @@ def test_a_replicated_volume_comes_back_replicated(site):
     case.finish(restore)
     case.delete()
     case.purge(purge)
+
+
+def _snapshots(site, place, volume):
+    """The snapshots that users made of an image."""
+    def work(pool):
+        with pool.image(f'volume-{volume}', read_only=True) as image:
+            return [each['name'] for each in images.snapshots(image)]
+    return site.run(place, work)
+
+
+@pytest.mark.skipif(not FULL, reason='takes a minute; MIRRORS_FULL=1 runs it')
+def test_a_snapshot_in_the_trash_follows_its_volume(site, volumes):
+    """It is restored, deleted again and purged on the other cluster."""
+    client, found = site.client(), {}
+    for volume in volumes[:2]:
+        found[volume] = client.ready_snapshot(volume)['id']
+        client.delete(f'snapshots/{found[volume]}', expect=202)
+        client.wait_gone('snapshot', found[volume])
+    _go(site, THERE, 'failed-over', None)
+    for volume, snapshot in found.items():
+        assert _snapshots(site, THERE, volume) == [f'trash-snapshot-{snapshot}']
+        client.post(f'snapshots/{snapshot}/restore', {}, expect=202)
+        client.wait_for_status('snapshot', snapshot, 'available')
+        assert _snapshots(site, THERE, volume) == [f'snapshot-{snapshot}']
+        client.delete(f'snapshots/{snapshot}', expect=202)
+        client.wait_gone('snapshot', snapshot)
+        client.delete(f'trash/{snapshot}', expect=202)
+        wait_until(lambda volume=volume: _snapshots(site, THERE, volume) == [], 60, 'the purge')
+    _go(site, HERE, 'enabled', None)
+    assert [_snapshots(site, HERE, volume) for volume in found] == [[], []]
 
 
 @pytest.mark.timeout(1800)
