@@ -39,6 +39,23 @@ def test_the_page_names_the_alerts():
     assert set(re.findall(r'``(Cinder\w+)``', PAGE)) == {rule['alert'] for rule in rules}
 
 
+def test_the_board_has_what_the_rules_ask_for():
+    asked, drawn = (set(re.findall(r'cinder_\w+', path.read_text())) for path in (RULES, BOARD))
+    assert asked - drawn == set()
+    # And what has no rule.
+    assert {f'cinder_{name}' for name in (
+        'pool_trash_bytes', 'pool_trash_resources', 'notifications_sent_total',
+        'notifications_failed_total', 'notifications_waiting', 'events_kept')} <= drawn
+
+
+def test_the_panels_do_not_overlap():
+    taken = [(x, y) for panel in json.loads(BOARD.read_text())['panels']
+             for place in [panel['gridPos']]
+             for x in range(place['x'], place['x'] + place['w'])
+             for y in range(place['y'], place['y'] + place['h'])]
+    assert len(taken) == len(set(taken)) and max(taken)[0] < 24
+
+
 def test_the_board():
     panels = json.loads(BOARD.read_text())['panels']
     assert len({panel['id'] for panel in panels}) == len(panels) > 10
