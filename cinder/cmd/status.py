@@ -184,7 +184,7 @@ def _refusal() -> str | None:
     cannot be read, which the checks report."""
     try:
         session.verify()
-    except exception.TablesRefused as exc:
+    except exception.DatabaseRefused as exc:
         return str(exc)
     except Exception:  # libraries raise various errors
         return None

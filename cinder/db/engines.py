@@ -21,7 +21,7 @@ from sqlalchemy import event
 
 from cinder import exception
 from cinder.conf import CONF
-from cinder.db import revisions
+from cinder.db import releases, revisions
 from cinder.db.functions import SQLITE_NOW
 
 if TYPE_CHECKING:
@@ -124,13 +124,15 @@ def _server(url: sa.URL, conf: 'Section', connect_args: dict) -> Engines:
 
 
 def _verifier(url: sa.URL) -> Callable[['DBAPIConnection', 'ConnectionPoolEntry'], None]:
-    """Return a listener that refuses connections to tables that are not of this service, until it
-    has seen that they are."""
+    """Return a listener that refuses connections to a server that is too old, and to tables that
+    are not of this service, until it has seen that they are."""
     known = False
 
     def verify(dbapi_connection: 'DBAPIConnection', _record: 'ConnectionPoolEntry') -> None:
         nonlocal known
-        known = known or revisions.verify(dbapi_connection, url.get_backend_name())
+        if not known:
+            releases.verify(dbapi_connection, url.get_backend_name())
+            known = revisions.verify(dbapi_connection, url.get_backend_name())
     return verify
 
 

@@ -288,7 +288,7 @@ def retry_with_lookup(look: Callable[..., _R | None],
 def verify() -> None:
     """Check whose tables the database has, if it responds; leaves no open connection.
 
-    :raises TablesRefused: they are not of this release.
+    :raises DatabaseRefused: they are not of this release, or the server is too old.
     """
     with (contextlib.suppress(db_exc.DBError, sa.exc.OperationalError),
           current().reader.connect()):
@@ -299,7 +299,7 @@ def verify() -> None:
 def wait_for_database() -> None:
     """Wait until the database responds; pauses grow to 10 s, and the reason is logged once.
 
-    :raises TablesRefused: its tables are not of this release.
+    :raises DatabaseRefused: its tables are not of this release, or it is too old.
     """
     pause = 0.25
     while True:

@@ -101,5 +101,13 @@ class InvalidPolicyFile(CinderException):
     message = _('The policy file %(path)s is not valid: %(reason)s.')
 
 
-class TablesRefused(CinderException):
+class DatabaseRefused(CinderException):
+    """This service cannot use the database, and has changed nothing there."""
+
+
+class TablesRefused(DatabaseRefused):
     """The tables are not of this service, or of a newer release; `kwargs` has their revision."""
+
+
+class ServerTooOld(DatabaseRefused):
+    """The database server lacks what the statements of this service use."""

@@ -47,7 +47,7 @@ def initialize_application() -> acknowledge.Acknowledging:
         metrics.start(directories.shared(CONF.metrics.directory) or directories.create('api'))
     try:
         session.verify()
-    except exception.TablesRefused as exc:
+    except exception.DatabaseRefused as exc:
         raise SystemExit(f'cinder-api: {exc}') from None
     fault_points.arm(CONF.fault_points)
     config_check.warn(CONF)
