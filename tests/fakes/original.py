@@ -29,7 +29,8 @@ def tables() -> dict[str, sa.Table]:
     """Return the tables by name, without foreign keys: damaged rows can be inserted."""
     metadata = sa.MetaData()
     return {name: sa.Table(name, metadata, *map(_column, rows), mysql_charset='utf8mb4',
-                           mysql_engine='InnoDB') for name, rows in columns().items()}
+                           mysql_engine='InnoDB', mysql_row_format='DYNAMIC')
+            for name, rows in columns().items()}
 
 
 def _column(row: dict[str, str]) -> sa.Column:

@@ -20,6 +20,7 @@ from tests.functional import (
     etcd,
     glance,
     keystone,
+    mysql,
     object_stores,
     rabbit,
     tgt,
@@ -74,6 +75,17 @@ def mariadb(workspace) -> Iterator[databases.Server]:
     if databases.MariaDB.programs() is None:
         pytest.skip('mariadb-server is not installed')
     with databases.started(databases.MariaDB, workspace / 'databases-mariadb') as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def old_mysql(workspace) -> Iterator[databases.Server]:
+    """A MySQL that can be the source of an adoption only."""
+    try:
+        mysql.folder()
+    except mysql.Unavailable as exc:
+        pytest.skip(str(exc))
+    with databases.started(mysql.MySQL, workspace / 'databases-mysql') as server:
         yield server
 
 

@@ -98,7 +98,7 @@ def expected(plain):
     return contents()
 
 
-ENGINES = ('sqlite', 'postgresql', 'mariadb')
+ENGINES = ('sqlite', 'postgresql', 'mariadb', 'old_mysql')
 
 
 @pytest.fixture
@@ -131,7 +131,8 @@ def expected_of_damaged(tmp_path_factory):
 
 
 @pytest.mark.parametrize(('left', 'right'), [
-    ('sqlite', 'postgresql'), ('postgresql', 'mariadb'), ('mariadb', 'sqlite')])
+    ('sqlite', 'postgresql'), ('postgresql', 'mariadb'), ('mariadb', 'sqlite'),
+    ('old_mysql', 'mariadb')])
 def test_engines(left, right, url_of, expected_of_damaged):
     """Each engine on each side, with rows that are damaged as any engine stores them."""
     url = url_of(left, f'original_of_{right}')

@@ -4,7 +4,7 @@ adopted, this service starts on the same files, and every GET of the API answers
 original starts again on its own database.
 
 The tests follow each other: each begins where the one before ended. ADOPTION_FULL=yes runs all on
-PostgreSQL as well. PEER names an environment with the original, or is `no`.
+PostgreSQL, and from MySQL, as well. PEER names an environment with the original, or is `no`.
 """
 import datetime
 import json
@@ -28,7 +28,8 @@ from tools.initiator import Device
 
 FULL = os.environ.get('ADOPTION_FULL') == 'yes'
 # Where the original is, and where we are.
-ENGINES = [('mariadb', 'postgresql'), *([('postgresql', 'mariadb')] if FULL else [])]
+ENGINES = [('mariadb', 'postgresql'), *(
+    [('postgresql', 'mariadb'), ('old_mysql', 'postgresql')] if FULL else [])]
 POOLS = {f'{HOST}@files#pool0': f'{HOST}@files#files'}
 TOKEN = f'root:{ADMIN}'
 # The original asks a Keystone for default types of projects, and there is none.
