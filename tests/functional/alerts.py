@@ -17,6 +17,28 @@ ASKED = frozenset(re.findall(r'cinder_\w+', RULES.read_text()))
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 # Whether all faults are caused in a suite, and not a slice of them.
 FULL = bool(os.environ.get('ALERTS_FULL'))
+# Alert -> the file and the function with which a fault of services that run makes it fire.
+_SUITE, _DAEMONS = 'test_alerts_in_suite.py', 'test_monitoring.py'
+RUNNING = {
+    'CinderDeploymentUnknown': (_SUITE, 'process_is_killed'),
+    'CinderDatabaseDown': (_SUITE, 'database_is_away'),
+    'CinderServiceDown': (_DAEMONS, 'test_the_alert_of_a_killed_service'),
+    'CinderServiceFailing': (_SUITE, 'storage_is_gone'),
+    'CinderOperationsStuck': (_SUITE, 'operation_is_not_begun'),
+    'CinderOperationsFailing': (_SUITE, 'operations_fail'),
+    'CinderExecutorFull': (_SUITE, 'all_places_are_taken'),
+    'CinderApiErrors': (_SUITE, 'requests_end_with_503'),
+    'CinderApiSlow': (_SUITE, 'requests_are_slow'),
+    'CinderMessagesUnanswered': (_DAEMONS, 'test_the_alert_of_a_message_without_an_answer'),
+    'CinderStorageDiffers': (_SUITE, 'file_of_a_volume_is_lost'),
+    'CinderPoolFull': (_SUITE, 'pool_is_full'),
+    'CinderVolumesRefused': (_SUITE, 'no_pool_fits'),
+}
+# Alerts of which only the code meets the fault, in test_alerts.py, and no service that runs.
+IN_PROCESS = frozenset((
+    'CinderOperationsRetried', 'CinderClaimsLost', 'CinderDatabaseErrors', 'CinderMessagesLost',
+    'CinderNotificationsWait', 'CinderBackendUnseen', 'CinderCommandsOverdue',
+    'CinderExportsFailing', 'CinderCephErrors', 'CinderPoolMetadataFull', 'CinderPoolFullSoon'))
 # (name, (label, value), ...) -> value
 Page = Mapping[tuple, float]
 

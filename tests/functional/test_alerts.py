@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each alert rule of etc/cinder/prometheus fires for its fault, and no other does: the code meets
 the fault, and promtool evaluates the rules on what the metrics were before and after it."""
+import pathlib
+import re
 import threading
 
 import oslo_messaging as messaging
@@ -328,6 +330,20 @@ def test_each_alert_has_a_fault():
     assert [rule['alert'] for group in rules['groups'] for rule in group['rules']
             if set(rule['annotations']) != {'summary', 'action'}
             or rule['labels'].keys() != {'severity'}] == []
+
+
+@pytest.mark.parametrize('alert', alerts.RUNNING)
+def test_the_fault_of_running_services_is_there(alert):
+    file, function = alerts.RUNNING[alert]
+    text = pathlib.Path(__file__).with_name(file).read_text()
+    assert f'\ndef {function}(' in text
+    assert f"'{alert}': ({function}," in text or re.search(
+        rf"\ndef {function}\((?:(?!\ndef ).)*alerts\.case\('{alert}'", text, re.DOTALL)
+
+
+def test_each_alert_is_proved_in_services_or_in_process_only():
+    assert not alerts.RUNNING.keys() & alerts.IN_PROCESS
+    assert alerts.RUNNING.keys() | alerts.IN_PROCESS == FAULTS.keys()
 
 
 # Alert -> its input of promtool.
