@@ -133,7 +133,7 @@ class FilterScheduler:
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
             found = [(pool, pool.capacity, best)
-                     for pool in self.host_manager.known_pools()[0]
+                     for pool in self.survey.suitable(self.host_manager.known_pools()[0], spec)
                      if (best := pool.best_case(self.host_manager.now())) is not None]
             for pool, _present, best in found:
                 pool.capacity = best

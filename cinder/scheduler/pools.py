@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scheduler holds of pools and back ends; cinder.scheduler.host_manager updates it."""
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,6 +24,23 @@ class Unusable(NamedTuple):
     why: str
 
 
+class Results(dict):
+    """What functions return for a pool; each is called once for a report, when it is asked for.
+
+    It may depend on the report alone, not on what was promised since.
+    """
+
+    __slots__ = ('pool',)
+
+    def __init__(self, pool: 'Pool') -> None:
+        super().__init__()
+        self.pool = pool
+
+    def __missing__(self, function: Callable[['Pool'], object]) -> object:
+        result = self[function] = function(self.pool)
+        return result
+
+
 @dataclass(slots=True)
 class Pool:
     """A pool: its reported capabilities, merged with those of its back end."""
@@ -36,9 +53,10 @@ class Pool:
     availability_zone: str | None = None
     # Local time of receipt of the report.
     reported_at: float = 0.0
-    # Results of the filters that depend on the report and the volume type alone, for as long as the
-    # report is the last one. The key is that of the scheduler driver.
-    results: dict = field(default_factory=dict, compare=False, repr=False)
+    results: Results = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.results = Results(self)
 
     @property
     def name(self) -> str:
@@ -59,7 +77,8 @@ class Pool:
     def renew(self, reported: 'Pool') -> None:
         """Take over a new report."""
         self.capabilities, self.capacity = reported.capabilities, reported.capacity
-        self.reported_at, self.results = reported.reported_at, {}
+        self.reported_at = reported.reported_at
+        self.results.clear()
 
     def best_case(self, now: float) -> Capacity | None:
         """Return the most capacity that a new report may show; None if it would show the same.
@@ -125,6 +144,14 @@ class Selection:
     usable: list[Pool]
     unusable: list[Unusable]
     until: float
+
+
+def test_in(backends: Collection[str]) -> Callable[[Pool], bool]:
+    """Return a function that tells whether one of the back ends includes a pool, as Pool.is_in()
+    does; it is fast for a pool that is elsewhere."""
+    owners = {backend.partition('#')[0] for backend in backends}
+    return lambda pool: (pool.host in owners or pool.cluster_name in owners) and any(
+        map(pool.is_in, backends))
 
 
 def same_names(pools: list[Pool], reported: list[Pool]) -> bool:

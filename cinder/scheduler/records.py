@@ -24,23 +24,24 @@ def of_placement(survey: Survey, pools: Sequence[Pool], fitting: Sequence[Pool],
     :returns: `pools` and `fitting`, numbers; `refused`, texts for operators; `weights`: pool ->
         weigher -> weight, of the best pools, if several fit.
     """
-    refused = _refusals(survey, pools, fitting, spec)
+    refused = survey.refusals(list(islice(_others(pools, fitting), MOST_REFUSALS)), spec)
     return {'pools': len(pools) + len(unusable), 'fitting': len(fitting),
             'refused': [str(each)[:LONGEST]
                         for each in islice(chain(unusable, refused), MOST_REFUSALS)],
             'weights': _weights(survey, fitting, spec) if 1 < len(fitting) <= MOST_FITTING else {}}
 
 
-def _refusals(survey: Survey, pools: Sequence[Pool], fitting: Sequence[Pool],
-              spec: objects.RequestSpec) -> Iterable[Refusal]:
+def _others(pools: Sequence[Pool], fitting: Sequence[Pool]) -> Iterable[Pool]:
+    """Return the pools that are not among the fitting ones, which are in the same order."""
     if len(fitting) == len(pools):
         return
-    passed = set(map(id, fitting))
+    left = iter(fitting)
+    fits = next(left, None)
     for pool in pools:
-        if id(pool) not in passed:
-            refusal = survey.refusal(pool, spec)
-            if refusal is not None:
-                yield refusal
+        if pool is fits:
+            fits = next(left, None)
+        else:
+            yield pool
 
 
 def _weights(survey: Survey, fitting: Sequence[Pool],

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refusals of pools, and the error of a request that all pools refuse: its texts for the tenant,
 for the log and for operators. cinder.scheduler.survey finds them, records keeps them."""
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,10 @@ def of_unusable(entry: Unusable) -> Refusal:
                                                          entry.why))
 
 
+# The check and the words of refusals -> the refusals.
+Kinds = dict[tuple[str, str], list[Refusal]]
+
+
 class AllRefused(exception.NoValidBackend):
     """The text has all refusals; it is built when it is read, because it is long."""
 
@@ -37,25 +42,25 @@ class AllRefused(exception.NoValidBackend):
 def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
     """Build the error: `reason` has one refusal of each kind for the log, `refusals` all of them,
     `words` only what the tenant may read."""
+    kinds: Kinds = defaultdict(list)
+    for refusal in refusals:
+        kinds[refusal.check, refusal.reason.words].append(refusal)
     return AllRefused(
-        refusals=refusals, reason=_short(refusals) or 'no back end has reported',
-        words=_counted(refusals) or 'no storage service has reported')
+        refusals=refusals, reason=_short(kinds) or 'no back end has reported',
+        words=_counted(kinds) or 'no storage service has reported')
 
 
-def _counted(refusals: Sequence[Refusal]) -> str:
+def _counted(kinds: Kinds) -> str:
     """Return the words of each reason once, with the number of pools and back ends."""
     names: dict[str, set[str]] = {}
-    for refusal in refusals:
-        names.setdefault(refusal.reason.words, set()).add(refusal.backend)
+    for (_check, words), each in kinds.items():
+        names.setdefault(words, set()).update(refusal.backend for refusal in each)
     total = len(set().union(*names.values()))
     return '; '.join(words + (f' ({len(each)} of {total} pools)' if total > 1 else '')
                      for words, each in names.items())
 
 
-def _short(refusals: Sequence[Refusal]) -> str:
+def _short(kinds: Kinds) -> str:
     """Return each kind of refusal once, with its first pool and the number of further pools."""
-    kinds: dict[tuple[str, str], list[Refusal]] = {}
-    for refusal in refusals:
-        kinds.setdefault((refusal.check, refusal.reason.words), []).append(refusal)
     return '; '.join(f'{first}' + (f' and {len(more)} more' if more else '')
                      for first, *more in kinds.values())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cinder.scheduler import filters
+from cinder.scheduler.pools import test_in
 
 if TYPE_CHECKING:
     from cinder import objects
@@ -15,6 +16,7 @@ class TriedBefore(filters.BaseFilter):
     """Exclude the back ends on which the request has failed."""
 
     name = 'tried before'
+    about_place = True
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         for entry in spec.get('tried') or ():
@@ -24,13 +26,15 @@ class TriedBefore(filters.BaseFilter):
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         tried = [entry['backend'] for entry in spec.get('tried') or ()]
-        return (lambda pool: not any(map(pool.is_in, tried))) if tried else None
+        is_there = test_in(tried)
+        return (lambda pool: not is_there(pool)) if tried else None
 
 
 class PresentPlace(filters.BaseFilter):
     """Exclude the pool that a volume is to leave."""
 
     name = 'present place'
+    about_place = True
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         present = spec.get('present')
@@ -41,23 +45,30 @@ class PresentPlace(filters.BaseFilter):
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         present = spec.get('present')
-        return (lambda pool: not pool.is_in(present)) if present else None
+        is_there = test_in([present or ''])
+        return (lambda pool: not is_there(pool)) if present else None
 
 
 class ResourceBackend(filters.BaseFilter):
     """Select the back end of the source of the volume."""
 
     name = 'resource_backend'
+    about_place = True
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
+        return self.refuser(spec)(pool)
+
+    def refuser(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], filters.Reason | None]:
         wanted = spec.get('resource_backend')
-        if not wanted or pool.is_in(wanted):
-            return None
-        return filters.Reason('not where the source of the volume is', f'that is {wanted}')
+        if not wanted:
+            return lambda _pool: None
+        is_there = test_in([wanted])
+        reason = filters.Reason('not where the source of the volume is', f'that is {wanted}')
+        return lambda pool: None if is_there(pool) else reason
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         wanted = spec.get('resource_backend')
-        return (lambda pool: pool.is_in(wanted)) if wanted else None
+        return test_in([wanted]) if wanted else None
 
 
 ALL = (TriedBefore, PresentPlace, ResourceBackend)

@@ -66,10 +66,11 @@ class Survey:
     def __init__(self, checks: Sequence[filters.BaseFilter],
                  handler: weights.OrderedHostWeightHandler) -> None:
         self.checks, self.handler = checks, handler
+        self._placed = [check for check in checks if check.about_place]
         self._typed = [check for check in checks if check.about_type]
-        self._others = [check for check in checks if not check.about_type]
+        self._others = [check for check in checks if not check.about_place | check.about_type]
         # Extra specs -> the key of their results in Pool.results.
-        self._keys: dict[tuple, object] = {}
+        self._keys: dict[tuple, Callable[[Pool], bool]] = {}
 
     def prepare(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> None:
         """Let all filters and weighers look up what they need for a decision.
@@ -88,39 +89,37 @@ class Survey:
     def passing(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Pool]:
         """Return the pools that pass all checks.
 
+        Checks that exclude many pools for little run first.
+        """
+        spec = _plain(spec)
+        return _narrow(self._others, self.suitable(pools, spec), spec)
+
+    def suitable(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Pool]:
+        """Return the pools that pass the checks of their place and of the volume type, whatever
+        their space.
+
         What depends on the report and the type alone is computed once for each report.
         """
         if self._unprepared(spec):
             return []
         spec = _plain(spec)
-        tests = [test for check in self._others if (test := _test(check, spec)) is not None]
-        key, found = self._key(spec), []
-        for pool in pools:
-            passes = pool.results.get(key)
-            if passes is None:
-                passes = pool.results[key] = first_refusal(self._typed, pool, spec) is None
-            if not passes:
-                continue
-            try:
-                for test in tests:
-                    if not test(pool):
-                        break
-                else:
-                    found.append(pool)
-            except Exception:
-                self.refusal(pool, spec)  # logs it
-        return found
+        found = _narrow(self._placed, pools, spec)
+        if all(_test(check, spec) is None for check in self._typed):
+            return found
+        key = self._key(spec)
+        return [pool for pool in found if pool.results[key]]
 
     def _unprepared(self, spec: objects.RequestSpec) -> bool:
         failed = plugin_faults.unprepared(spec)
         return bool(failed) and any(name_of(check) in failed for check in self.checks)
 
-    def _key(self, spec: objects.RequestSpec) -> object:
+    def _key(self, spec: objects.RequestSpec) -> Callable[[Pool], bool]:
         specs = tuple(sorted(filters.extra_specs(spec).items()))
         if specs not in self._keys:
             if len(self._keys) >= MOST_TYPES:
                 self._keys.clear()
-            self._keys[specs] = object()
+            about_type: Any = _Plain(volume_type=spec.get('volume_type'))
+            self._keys[specs] = lambda pool: first_refusal(self._typed, pool, about_type) is None
         return self._keys[specs]
 
     def refusals(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Refusal]:
@@ -129,7 +128,7 @@ class Survey:
         if self._unprepared(spec):
             return [refusal for pool in pools if (refusal := self.refusal(pool, spec)) is not None]
         # A test that passes saves the check.
-        tests = [(check, name_of(check), test, check.refuser(spec)) for check in self.checks
+        tests = [(check, name_of(check), test, _refuser(check, spec)) for check in self.checks
                  if (test := _test(check, spec)) is not None]
         found = []
         for pool in pools:
@@ -170,6 +169,27 @@ def _test(check: filters.BaseFilter,
     except Exception:
         # refuse() fails likewise, or does without what test() prepares.
         return lambda pool: refuse(check, pool, spec) is None
+
+
+def _refuser(check: filters.BaseFilter,
+             spec: objects.RequestSpec) -> Callable[[Pool], filters.Reason | None]:
+    try:
+        return check.refuser(spec)
+    except Exception:
+        return lambda pool: refuse(check, pool, spec)
+
+
+def _narrow(checks: Iterable[filters.BaseFilter], pools: Sequence[Pool],
+            spec: objects.RequestSpec) -> list[Pool]:
+    """Return the pools that pass the checks."""
+    found = list(pools)
+    for check in checks:
+        test = _test(check, spec)
+        try:
+            found = found if test is None else list(filter(test, found))
+        except Exception:
+            found = [pool for pool in found if refuse(check, pool, spec) is None]  # logs it
+    return found
 
 
 class _Plain(dict):

@@ -147,8 +147,7 @@ _EXPLAIN: Mapping[str, Callable[..., Explanation]] = {
 # ------------------------------------------------------------------------------- many of a kind
 def copy_pools(pools: Sequence[Pool]) -> list[Pool]:
     """Return pools that can be filled without an effect on the given ones."""
-    return [dataclasses.replace(pool, capacity=copy.copy(pool.capacity), results={})
-            for pool in pools]
+    return [dataclasses.replace(pool, capacity=copy.copy(pool.capacity)) for pool in pools]
 
 
 def fill(ctxt: context.RequestContext, driver: FilterScheduler, spec: objects.RequestSpec,

@@ -41,6 +41,9 @@ class BaseFilter:
     # Whether the result depends on the volume type alone. Such filters also select the pools that
     # fit a type in a list.
     about_type: ClassVar[bool] = False
+    # Whether the result depends on where the pool is and on the request alone. Such filters run
+    # first, and before it is found out whether a pool may have more space later.
+    about_place: ClassVar[bool] = False
     # The scheduler hints that it reads.
     hints: ClassVar[tuple[str, ...]] = ()
     # Whether the constructor has the argument `conf`.

@@ -12,6 +12,7 @@ from cinder import context, exception, host_names
 from cinder.db import backend_volumes
 from cinder.db import groups as groups_db
 from cinder.scheduler import filters
+from cinder.scheduler.pools import test_in
 
 if TYPE_CHECKING:
     from cinder import objects
@@ -27,6 +28,7 @@ def _ids(value: object) -> list[str]:
 class _AffinityFilter(filters.BaseFilter):
     """Look up the places of the volumes that a hint names."""
 
+    about_place = True
     hint = ''
 
     def prepare(self, ctxt: context.RequestContext, spec: 'objects.RequestSpec') -> None:
@@ -54,19 +56,26 @@ class SameBackendFilter(_AffinityFilter):
             spec.facts['group'] = _place_of_group(ctxt, group_id, spec)
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
+        return self.refuser(spec)(pool)
+
+    def refuser(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], filters.Reason | None]:
+        tests = []
         places, group = self._places(spec), (spec.get('facts') or {}).get('group')
-        if places is not None and not _is_at(pool, places):
-            return filters.Reason(
+        if places is not None:
+            tests.append((test_in(places), filters.Reason(
                 'holds none of the volumes of the hint same_host',
-                f'they are on {_list(places)}')
-        if group is not None and not pool.is_in(group):
-            return filters.Reason('does not hold the group of the hint group',
-                                  f'it is on {group}' if group else 'it has no place')
-        return None
+                f'they are on {_list(places)}')))
+        if group is not None:
+            tests.append((test_in([group]), filters.Reason(
+                'does not hold the group of the hint group',
+                f'it is on {group}' if group else 'it has no place')))
+        return lambda pool: next((reason for is_there, reason in tests if not is_there(pool)), None)
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
-        facts = spec.get('facts') or {}
-        return super().test(spec) if facts.keys() & set(self.hints) else None
+        if not (spec.get('facts') or {}).keys() & set(self.hints):
+            return None
+        refuse = self.refuser(spec)
+        return lambda pool: refuse(pool) is None
 
 
 class DifferentBackendFilter(_AffinityFilter):
@@ -76,20 +85,18 @@ class DifferentBackendFilter(_AffinityFilter):
     hints = ('different_host',)
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
-        if not _is_at(pool, self._places(spec) or ()):
-            return None
-        return filters.Reason('holds a volume of the hint different_host',
-                              f'they are on {_list(self._places(spec))}')
+        return self.refuser(spec)(pool)
+
+    def refuser(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], filters.Reason | None]:
+        places = self._places(spec) or ()
+        is_there, reason = test_in(places), filters.Reason(
+            'holds a volume of the hint different_host', f'they are on {_list(places)}')
+        return lambda pool: reason if is_there(pool) else None
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
-        return super().test(spec) if self._places(spec) else None
-
-
-def _is_at(pool: 'Pool', places: Collection[str]) -> bool:
-    """Return whether one of the places is this pool: 'host@backend#pool' or 'host@backend', or its
-    cluster."""
-    return pool.name in places or pool.host in places or bool(pool.cluster_name and (
-        pool.cluster_name in places or f'{pool.cluster_name}#{pool.pool_name}' in places))
+        places = self._places(spec) or ()
+        is_there = test_in(places)
+        return (lambda pool: not is_there(pool)) if places else None
 
 
 def _list(places: Collection[str] | None) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Selects pools whose capabilities match the extra specs of the volume type."""
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from cinder.scheduler import filters
@@ -22,6 +22,9 @@ class CapabilitiesFilter(filters.BaseFilter):
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         return refusal(pool.capabilities, filters.extra_specs(spec), 'volume type')
+
+    def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
+        return super().test(spec) if any(map(_path, filters.extra_specs(spec))) else None
 
 
 def refusal(capabilities: Mapping, specs: Mapping[str, str], asker: str) -> filters.Reason | None:

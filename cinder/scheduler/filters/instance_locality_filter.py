@@ -21,6 +21,7 @@ TROUBLE = 'compute'
 class InstanceLocalityFilter(filters.BaseFilter):
     """Compare the host of the pool with that of the server, which the compute service knows."""
 
+    about_place = True
     hints = (HINT,)
 
     def prepare(self, ctxt: context.RequestContext, spec: 'objects.RequestSpec') -> None:

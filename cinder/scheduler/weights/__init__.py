@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cinder.scheduler.host_manager import Pool
 
 LOG = logging.getLogger(__name__)
+_NOT_FINITE = frozenset((None, math.inf, -math.inf))
 
 
 class BaseWeigher:
@@ -100,6 +101,8 @@ class OrderedHostWeightHandler:
             return pools[0]
         sums = self.sums(pools, spec)
         best = max(sums)
+        if sums.count(best) == 1:
+            return pools[sums.index(best)]
         return self.among_equals([pool for pool, weight in zip(pools, sums, strict=True)
                                   if weight == best])
 
@@ -138,6 +141,8 @@ def _weight(weigher: BaseWeigher, pool: 'Pool', spec: 'objects.RequestSpec') -> 
 
 
 def _multiplied(scaled: list[float | None], multiplier: float) -> list[float]:
+    if multiplier == 1 and None not in scaled:
+        return scaled  # type: ignore[return-value]
     if None not in scaled:
         return [weight * multiplier for weight in scaled]
     # An unknown weight is the worst for either sign of the multiplier.
@@ -147,7 +152,9 @@ def _multiplied(scaled: list[float | None], multiplier: float) -> list[float]:
 
 def normalize(weights: Sequence[float | None]) -> list[float | None]:
     """Scale weights to 0..1; if inf is among them, it becomes 1 and the others 0..0.5."""
-    finite = [weight for weight in weights if weight is not None and not math.isinf(weight)]
+    finite: Sequence = weights
+    if not _NOT_FINITE.isdisjoint(weights):
+        finite = [weight for weight in weights if weight not in _NOT_FINITE]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     share = 0.5 if math.inf in weights else 1.0
     span = (high - low) / share or 1.0

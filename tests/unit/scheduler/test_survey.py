@@ -5,7 +5,12 @@ import logging
 import pytest
 
 from cinder import exception
-from cinder.scheduler import filters, plugin_faults, survey
+from cinder.scheduler import filters, plugin_faults, restrictions, survey
+from cinder.scheduler.filters import affinity_filter
+from cinder.scheduler.filters.availability_zone_filter import AvailabilityZoneFilter
+from cinder.scheduler.filters.capabilities_filter import CapabilitiesFilter
+from cinder.scheduler.filters.instance_locality_filter import InstanceLocalityFilter
+from cinder.scheduler.host_manager import Pool
 from tests.fakes import scheduler as fakes
 from tests.unit.scheduler.test_filter_scheduler import CTXT, chosen, scheduler
 
@@ -75,6 +80,44 @@ def test_results_of_a_type_last_as_long_as_the_report():
             1, {'disk': wanted}))) == fits
     driver.host_manager.update('n1@b', fakes.report(disk='slow'))
     assert chosen(driver, extra_specs={'disk': 'slow'}, size=1)
+
+
+PLACES = [{'tried': [{'backend': 'n1@b'}]}, {'present': 'n1@b#p'}, {'present': 'n1@b#q'},
+          {'resource_backend': 'n1@b'}, {'resource_backend': 'n2@b#p'}, {'resource_backend': 'c@b'},
+          {'facts': {'same_host': {'n1@b#p', 'c@b#q'}}}, {'facts': {'same_host': set()}},
+          {'facts': {'group': 'c@b'}}, {'facts': {'group': ''}},
+          {'facts': {'same_host': {'n1@b#p'}, 'group': 'n2@b'}},
+          {'facts': {'different_host': {'n1@b', 'c@b#q'}}}, {'facts': {'different_host': set()}},
+          {'availability_zone': 'az1'}, {'facts': {'local_to_instance': 'n1'}},
+          {'volume_type': {'extra_specs': {'disk': 'fast'}}},
+          {'volume_type': {'extra_specs': {'capabilities:disk': 'fast', 'other:disk': 'x'}}}, {}]
+
+
+@pytest.mark.parametrize('request_of', PLACES)
+def test_fast_ways_of_a_check_agree_with_its_refusal(request_of):
+    pools = [Pool(name, {'disk': disk}, None, host, cluster, zone)
+             for host, cluster, zone in (('n1@b', None, 'az1'), ('n2@b', 'c@b', 'az2'))
+             for name, disk in (('p', 'fast'), ('q', None))]
+    spec, conf = survey._Plain(size=1, **request_of), fakes.options()
+    for kind in (*restrictions.ALL, affinity_filter.SameBackendFilter,
+                 affinity_filter.DifferentBackendFilter, AvailabilityZoneFilter,
+                 InstanceLocalityFilter, CapabilitiesFilter):
+        check = kind(conf)
+        expected = [check.refuse(pool, spec) for pool in pools]
+        assert list(map(check.refuser(spec), pools)) == expected
+        passes = check.test(spec) or (lambda _pool: True)
+        assert [passes(pool) for pool in pools] == [reason is None for reason in expected]
+
+
+def test_order_of_filters_changes_no_refusal():
+    reports = [fakes.report(disk='fast'), fakes.report(free_capacity_gb=1, disk='slow')]
+    names = ['CapabilitiesFilter', 'CapacityFilter', 'AvailabilityZoneFilter']
+    for order in (names, names[::-1]):
+        with pytest.raises(exception.NoValidBackend) as caught:
+            scheduler(*reports, scheduler_default_filters=order).decide(CTXT, fakes.request(
+                10, {'disk': 'slow'}, availability_zone='elsewhere'))
+        assert [refusal.check for refusal in caught.value.kwargs['refusals']] == [
+            order[0], next(name for name in order if name != 'CapabilitiesFilter')]
 
 
 def test_more_types_than_are_kept(monkeypatch):
