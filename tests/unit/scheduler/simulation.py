@@ -3,8 +3,11 @@
 of promises. Each step is checked against what is truly there."""
 import dataclasses
 import heapq
+import pathlib
+import pickle
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 
 from cinder import exception
 from cinder.scheduler.filter_scheduler import FilterScheduler
@@ -20,6 +23,8 @@ MEAN = sum(SIZES) / len(SIZES)
 ZONES, DISKS = ('az1', 'az2', 'az3'), ('fast', 'slow', 'bulk', 'mirror')
 TYPES = ({}, *({'disk': disk} for disk in DISKS), {'provisioning:type': 'thick'},
          {'disk': 'fast', 'provisioning:type': 'thick'})
+# Requests after which the cloud is checked as a whole and told, and after which it is saved.
+TOLD, SAVED = 10_000, 70_000
 # Share of the size of a thin volume that is written.
 WRITTEN = 0.05
 FILTERS = ['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter',
@@ -104,6 +109,15 @@ class Pool:
                           ) if self.thin else (whole, self.size)
         assert promised <= most, vars(self)
 
+    def check_sums(self, held: int) -> None:
+        """Compare with the volumes that have been made.
+
+        :param held: the GiB of these volumes.
+        :raises AssertionError: more was promised than there is, or space was lost.
+        """
+        self.check(thick=True)
+        assert self.size - self.begun <= held <= self.size, (held, vars(self))
+
 
 class Cloud:
     """The pools, their volumes, the schedulers and the time.
@@ -115,7 +129,7 @@ class Cloud:
 
     def __init__(self, pools: int, volumes: int, seed: int, schedulers: int = 2,
                  sampled: int = 100) -> None:
-        self.dice, self.sampled = random.Random(seed), sampled
+        self.dice, self.sampled, self.requests = random.Random(seed), sampled, 0
         backends = [f'n{number}@b' for number in range(pools // POOLS_OF_A_BACKEND)]
         share = volumes * MEAN / pools
         self.backends = {host: [Pool(f'{host}#p{number}', self.dice, share)
@@ -123,11 +137,10 @@ class Cloud:
         self.pools = {pool.name: pool for found in self.backends.values() for pool in found}
         self.zones = {host: self.dice.choice(ZONES) for host in backends}
         self.clock, self.volumes = fakes.Clock(), []
-        services = fakes.Services(*(fakes.service(host, availability_zone=self.zones[host])
-                                    for host in backends))
-        conf = fakes.options(scheduler_default_filters=FILTERS)
-        self.schedulers = [FilterScheduler(conf, HostManager(conf, services, self.clock))
-                           for _number in range(schedulers)]
+        # What check_refusal() knows, and the pools that changed since.
+        self.truth: dict[str, dict] = {}
+        self.changed = set(self.pools.values())
+        self.start_schedulers([{} for _number in range(schedulers)])
         self.seen: list[dict[str, dict]] = [{} for _number in range(schedulers)]
         # (time, order, what happens then)
         self.later: list[tuple] = []
@@ -136,6 +149,30 @@ class Cloud:
         for host in backends:
             self.publish(host, late=0)
             self.after(self.dice.uniform(0, REPORT_SECONDS), self.publish_again, host)
+
+    def start_schedulers(self, known: list[dict]) -> None:
+        """Start the schedulers.
+
+        :param known: what each knows of the back ends.
+        """
+        services = fakes.Services(*(fakes.service(host, availability_zone=zone)
+                                    for host, zone in self.zones.items()))
+        conf = fakes.options(scheduler_default_filters=FILTERS)
+        self.schedulers = []
+        for backends in known:
+            manager = HostManager(conf, services, self.clock)
+            manager._backends = backends
+            self.schedulers.append(FilterScheduler(conf, manager))
+
+    def __getstate__(self) -> dict:
+        known = [driver.host_manager._backends for driver in self.schedulers]
+        for pool in (pool for each in known for backend in each.values() for pool in backend.pools):
+            pool.results.clear()
+        return {**vars(self), 'schedulers': known}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self.start_schedulers(state['schedulers'])
 
     def after(self, seconds: float, *call: object) -> None:
         heapq.heappush(self.later, (self.clock.now + seconds, self.dice.random(), call))
@@ -180,6 +217,7 @@ class Cloud:
     # ------------------------------------------------------------------------------- the requests
     def step(self) -> None:
         """Let one request come: a new volume, an extend or a deletion."""
+        self.requests += 1
         self.pass_time(self.dice.expovariate(RATE))
         dice = self.dice.random()
         if self.volumes and dice < 0.25:
@@ -199,10 +237,12 @@ class Cloud:
     def remove(self, pool: Pool, size: int, thick: int) -> None:
         pool.size, pool.thick = pool.size - size, pool.thick - thick
         pool.freed, pool.freed_thick = pool.freed + size, pool.freed_thick + thick
+        self.changed.add(pool)
         self.after(FRESH_SECONDS + LATE_SECONDS, self.forget, pool, size, thick)
 
     def forget(self, pool: Pool, size: int, thick: int) -> None:
         pool.freed, pool.freed_thick = pool.freed - size, pool.freed_thick - thick
+        self.changed.add(pool)
 
     def extend(self, volume: Volume) -> None:
         growth, specs = self.dice.choice(SIZES), {}
@@ -236,6 +276,7 @@ class Cloud:
         """Start the work on space that was promised, and check that it is there."""
         pool.size, pool.thick = pool.size + size, pool.thick + thick
         pool.begun, pool.begun_thick = pool.begun + size, pool.begun_thick + thick
+        self.changed.add(pool)
         pool.check(thick > 0)
         self.after(self.dice.uniform(0.1, 5), self.finish, pool, size, thick, volume)
 
@@ -253,7 +294,7 @@ class Cloud:
                 if waits < 6 and driver.may_fit_later(None, spec):
                     waits += 1
                     self.counts['asked again'] += 1
-                    self.ask_again()
+                    self.ask_again(spec)
                     continue
                 self.check_refusal(spec)
                 self.counts['refused'] += 1
@@ -276,10 +317,11 @@ class Cloud:
         pool.promised_thick += wanted.gib.thick
         return True
 
-    def ask_again(self) -> None:
-        """Let the back ends report when their work has ended."""
+    def ask_again(self, spec) -> None:
+        """Let the back ends that the request may use report when their work has ended."""
         self.pass_time(5)
-        for host in self.backends:
+        hosts = {name.partition('#')[0] for name in self.names(spec)}
+        for host in sorted(hosts) or self.backends:
             self.publish(host)
         self.pass_time(3)
 
@@ -292,41 +334,76 @@ class Cloud:
         for pool in self.schedulers[number].host_manager.pools(None)[0]:
             self.seen[number][pool.name].update(
                 promised=pool.capacity.promised, promised_thick=pool.capacity.promised_thick)
-        return self.reference(self.seen[number].values(), spec)
+        return self.reference(self.seen[number], spec)
 
     def check_refusal(self, spec) -> None:
         """:raises AssertionError: a pool has the space, and had it some seconds ago."""
-        found = self.reference([{
-            **pool.describe(pool.size + pool.freed, pool.thick + pool.freed_thick), 'promised': 0,
-            'promised_thick': 0, 'name': name, 'zone': self.zones[name.partition('#')[0]]}
-            for name, pool in self.pools.items()], spec)
+        for pool in self.changed:
+            self.truth[pool.name] = {
+                **pool.describe(pool.size + pool.freed, pool.thick + pool.freed_thick),
+                'promised': 0, 'promised_thick': 0, 'name': pool.name,
+                'zone': self.zones[pool.name.partition('#')[0]]}
+        self.changed.clear()
+        found = self.reference(self.truth, spec)
         assert found is None, (found, spec)
 
-    def reference(self, reports, spec) -> str | None:
+    def names(self, spec) -> frozenset[str]:
+        """Return the names of the only pools that a request may use, if there are such."""
+        bound = spec.get('resource_backend')
+        if not bound:
+            return frozenset((spec.get('scheduler_hints') or {}).get('same_host') or ())
+        return frozenset({bound} if '#' in bound else {pool.name for pool in self.backends[bound]})
+
+    def reference(self, reports: Mapping[str, dict], spec) -> str | None:
         """Return the pool that the plain loop chooses."""
-        hints = spec.get('scheduler_hints') or {}
-        only, bound = set(hints.get('same_host') or ()), spec.get('resource_backend')
-        if bound:
-            only = {bound} if '#' in bound else {pool.name for pool in self.backends[bound]}
+        only = self.names(spec)
         return reference.choose(
-            reports, spec.size, spec.volume_type.extra_specs, spec.get('availability_zone'),
-            frozenset(only), frozenset(hints.get('different_host') or ()))
+            map(reports.__getitem__, only) if only else reports.values(), spec.size,
+            spec.volume_type.extra_specs, spec.get('availability_zone'), only,
+            frozenset((spec.get('scheduler_hints') or {}).get('different_host') or ()))
+
+    def check_all(self) -> None:
+        """:raises AssertionError: a pool is over-promised, or does not have the sizes of its
+        volumes."""
+        held = dict.fromkeys(self.pools, 0)
+        for volume in self.volumes:
+            held[volume.pool.name] += volume.size
+        for name, pool in self.pools.items():
+            pool.check_sums(held[name])
 
 
 def run(pools: int, steps: int, fill: float, seed: int, schedulers: int, compared: int,
-        tell: Callable[[str], object] = lambda _text: None) -> dict[str, int]:
+        tell: Callable[[str], object] = lambda _text: None,
+        state: pathlib.Path | None = None) -> dict[str, int]:
     """Let a cloud have so many requests; return the counts of what happened.
 
     :param steps: number of requests: new volumes, extends and deletions.
     :param fill: the pools have space for so many volumes, as a share of the requests.
     :param compared: about how many decisions are compared with the plain loop.
     :param tell: gets the counts now and then.
+    :param state: file of a cloud that is saved now and then; one that is there goes on.
     :raises AssertionError: a pool was over-promised, a request refused that fits, or a decision is
         not that of the plain loop.
     """
-    cloud = Cloud(pools, int(steps * fill), seed, schedulers, 1000 * compared // steps + 1)
-    for number in range(1, steps + 1):
+    if state is not None and state.exists():
+        cloud = pickle.loads(state.read_bytes())
+    else:
+        cloud = Cloud(pools, int(steps * fill), seed, schedulers, 1000 * compared // steps + 1)
+    first, began = cloud.requests, time.process_time()
+    while cloud.requests < steps:
         cloud.step()
-        if number % 10_000 == 0:
-            tell(f'{number} requests, seed {seed}: {cloud.counts}')
+        if cloud.requests % TOLD == 0 or cloud.requests == steps:
+            cloud.check_all()
+            tell(f'{time.strftime("%H:%M:%S")} {cloud.requests} of {steps} requests, seed {seed}, '
+                 f'{cloud.requests - first} in {time.process_time() - began:.0f} s of CPU: '
+                 f'{cloud.counts}')
+        if state is not None and cloud.requests % SAVED == 0:
+            save(cloud, state)
     return cloud.counts
+
+
+def save(cloud: Cloud, state: pathlib.Path) -> None:
+    """Write a cloud to a file; an interruption leaves the former one."""
+    part = state.with_suffix('.part')
+    part.write_bytes(pickle.dumps(cloud))
+    part.replace(state)
