@@ -108,11 +108,15 @@ class Connections:
         store must not choose the receiver of credentials.
 
         :param body: pieces, for which `headers` has the length
-        :param seconds: instead of the timeout of the settings
+        :param seconds: for the whole request, which has no body, until its answer begins; instead
+            of the timeout of the settings
         :raises Fault: there is no answer
         :raises BackupStoreUnavailable: the certificate of the store cannot be verified
         """
-        timeout = urllib3.Timeout(seconds or self._settings.timeout)
+        each = self._settings.timeout
+        # The total includes the time in which a body is sent.
+        timeout = (urllib3.Timeout(total=seconds) if seconds
+                   else urllib3.Timeout(connect=each, read=each))
         manager = self._take(url)
         try:
             response = manager.urlopen(
