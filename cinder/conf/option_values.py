@@ -20,6 +20,7 @@ _DOLLAR = re.compile(r'\$(?:(?P<escaped>\$)|(?P<named>[_a-z][._a-z0-9]*)'
 # The kernel, timers and columns accept no more; options with larger values have their own limit.
 LARGEST = 2**31 - 1
 _SHOWN = 60
+_LIMIT = re.compile('Should be (less|greater) than or equal to')
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
@@ -169,6 +170,10 @@ def _reason(exc: Exception, option: Option) -> str:
         return f'each item must be a {item.type_name}' if item else 'expected an integer'
     if text.startswith('could not convert string to float'):
         return 'expected a number'
+    limit = _LIMIT.match(text)
+    if limit and isinstance(option.type, types.Number):
+        # oslo.config rounds it to six digits.
+        return f'{limit[0]} {option.type.max if limit[1] == "less" else option.type.min}'
     return text.rstrip('.')
 
 
