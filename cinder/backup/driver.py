@@ -14,7 +14,11 @@ from oslo_config import cfg
 
 from cinder import class_paths, exception, objects
 from cinder.backup.facts import Found, Progress, Report, Source, Target, Written
+from cinder.conf import backup as backup_options
 from cinder.conf.problem import Problem
+
+# Compression makes no object larger by more than one part in so many.
+GROWTH = 64
 
 
 class Writer(Protocol):
@@ -234,11 +238,23 @@ def load(conf: cfg.ConfigOpts) -> Driver:
     return found(conf)
 
 
-def check_sizes(option: str, size: int, block_option: str, block: int) -> None:
-    """Check the sizes of an object and of a block, in bytes.
+def check_sizes(conf: cfg.ConfigOpts, option: str, block_option: str,
+                largest: int | None = None) -> None:
+    """Check the options with the sizes of an object and of a block.
 
-    :raises InvalidConfigurationValue: an object is not a whole number of blocks
+    :param largest: most bytes of an object that the store accepts; None: there is no limit
+    :raises InvalidConfigurationValue: an object is not a whole number of blocks, or compression may
+        make it too large
     """
+    size, block = conf[option], conf[block_option]
     if size % block:
         raise exception.InvalidConfigurationValue(
             f'{option} = {size} is not a multiple of {block_option} = {block}')
+    if largest is None or conf.backup_compression_algorithm.lower() in backup_options.UNCOMPRESSED:
+        return
+    most = largest * GROWTH // (GROWTH + 1)
+    if size > most:
+        raise exception.InvalidConfigurationValue(
+            f'{option} = {size} is too large: expected at most {most - most % block}, because '
+            f'compression may add 1/{GROWTH} and the store accepts {largest} bytes in one '
+            'request; or set backup_compression_algorithm = none')

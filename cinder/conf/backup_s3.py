@@ -18,7 +18,8 @@ OPTS = [
                help='Bucket of backups for which the user names no container.'),
     cfg.IntOpt('backup_s3_object_size', default=52428800, min=512, max=5 * 2**30,
                help='Bytes of the volume in one object; a multiple of backup_s3_block_size. A '
-                    'worker holds one object in memory.'),
+                    'worker holds a few objects in memory. An object that compression made larger '
+                    'has to fit into a request of 5 GiB.'),
     cfg.IntOpt('backup_s3_block_size', default=32768, min=512, max=2**26,
                help='Bytes of the volume for which one hash is kept, for incremental backups.'),
     cfg.BoolOpt('backup_s3_enable_progress_timer', default=True,

@@ -59,7 +59,8 @@ OPTS = [
                     'Swift.'),
     cfg.IntOpt('backup_swift_object_size', default=52428800, min=512, max=5 * 2**30,
                help='Bytes of the volume in one object; a multiple of backup_swift_block_size. A '
-                    'worker holds one object in memory.'),
+                    'worker holds a few objects in memory. An object that compression made larger '
+                    'has to fit into a request of 5 GiB.'),
     cfg.IntOpt('backup_swift_block_size', default=32768, min=512, max=2**26,
                help='Bytes of the volume for which one hash is kept, for incremental backups.'),
     cfg.BoolOpt('backup_swift_enable_progress_timer', default=True,

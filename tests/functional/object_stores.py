@@ -142,7 +142,7 @@ class Swift:
         self._make_rings()
         pipeline = ['catch_errors', 'gatekeeper', 'healthcheck', 'cache', 'listing_formats', 'bulk',
                     *(['authtoken', 'keystoneauth'] if self._keystone else ['s3api', 'tempauth']),
-                    'slo', 'dlo', 'proxy-server']
+                    'container_quotas', 'slo', 'dlo', 'proxy-server']
         filters = {f'filter:{name}': {'use': f'egg:swift#{name}'} for name in pipeline[:-1]
                    if name not in ('cache', 'authtoken', 's3api', 'tempauth', 'keystoneauth')}
         (self.directory / 'proxy-server.conf').write_text(render({

@@ -4,6 +4,7 @@
 The whole table of faults on all servers: BACKUP_STORES_FULL=1.
 """
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ import cinder.conf
 from cinder import exception, objects
 from cinder.backup import driver
 from cinder.backup.chunked import deletion
+from cinder.backup.object_store import option_checks, upload
 from tests import backup_stores
 from tests.backup_stores import MIB, Case, play
 from tests.functional import backup_peer, object_stores
@@ -239,6 +241,57 @@ def test_a_server_that_stops_sending_is_noticed(server):
     case.clear()
 
 
+@pytest.mark.skipif(not FULL, reason='BACKUP_STORES_FULL=1: it waits')
+@every_server
+def test_an_upload_may_take_longer_than_the_timeout(server, monkeypatch):
+    pieces = upload.Upload.pieces
+
+    def slowly(content):
+        for piece in pieces(content):
+            time.sleep(1.5)
+            yield piece
+    monkeypatch.setattr(upload.Upload, 'pieces', slowly)
+    store = server.store()
+    monkeypatch.setattr(store.connections, '_settings',
+                        store.connections._settings._replace(timeout=5))
+    case, content = Case(store, MIB), bytes(4 * upload.PIECE)
+    case.write('-00001', content)
+    assert store.pauses == [] and case.read('-00001') == content
+    case.clear()
+
+
+class Huge(upload.Upload):
+    """More zeros than Swift accepts in one request, which are never kept."""
+
+    def pieces(self):
+        return itertools.repeat(bytes(upload.PIECE), self.length // upload.PIECE)
+
+
+@pytest.mark.skipif(not FULL, reason='BACKUP_STORES_FULL=1: it sends 5 GiB')
+@pytest.mark.parametrize('server', ['swift', 'swift-s3'], indirect=True)
+@pytest.mark.timeout(900)
+def test_an_object_that_is_too_large_for_the_store_names_the_option(server):
+    store = server.store()
+    case, content = Case(store, MIB), Huge('/none', 0, True)
+    content.length = option_checks.LARGEST_REQUEST + MIB
+    with pytest.raises(exception.BackupStoreError, match=f'too large|maximum.*{store.SIZE_OPTION}'
+                       ) as told:
+        store._run(case.container, 'huge', lambda: store.put_object(
+            case.container, 'huge', content))
+    assert type(told.value) is exception.BackupStoreError and store.pauses == []
+
+
+@pytest.mark.parametrize('server', ['swift'], indirect=True)
+def test_a_quota_of_the_store_is_told_as_such(server):
+    store = server.store(backup_swift_container='small')
+    case = Case(store, MIB)
+    store._ask('POST', case.container, headers={'X-Container-Meta-Quota-Bytes': '2'}).close()
+    with pytest.raises(exception.BackupStoreFull, match='quota'):
+        case.write('-00002', bytes(MIB))
+    assert store.pauses == []
+    case.clear()
+
+
 # --------------------------------------------------------------------------------- credentials
 @every_server
 def test_wrong_credentials_are_told_in_one_line_at_once(server, said):
@@ -428,6 +481,7 @@ from oslo_config import cfg
 import cinder.conf
 from cinder.backup import driver
 from cinder.backup.chunked import deletion
+from cinder.backup.object_store import option_checks, upload
 from tests.backup_stores import Case
 conf = cfg.ConfigOpts()
 cinder.conf.register(conf)

@@ -44,8 +44,7 @@ class PosixBackupDriver(driver.BackupDriver):
         self.object_size = conf.backup_file_size
         self.enable_progress_timer = conf.backup_enable_progress_timer
         self.block_size = conf.backup_sha_block_size_bytes
-        driver.check_sizes('backup_file_size', self.object_size,
-                           'backup_sha_block_size_bytes', self.block_size)
+        driver.check_sizes(conf, 'backup_file_size', 'backup_sha_block_size_bytes')
 
     @classmethod
     def get_driver_options(cls) -> list[cfg.Opt]:

@@ -35,6 +35,8 @@ class S3BackupDriver(ObjectStoreDriver):
     :raises InvalidConfigurationValue: an option is missing or cannot be used
     """
 
+    SIZE_OPTION = 'backup_s3_object_size'
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         s3_options.check(conf)
         # With a key of the customer, the ETag is not the digest of the content.

@@ -25,6 +25,8 @@ class SwiftBackupDriver(ObjectStoreDriver):
     :raises InvalidConfigurationValue: an option is missing or cannot be used
     """
 
+    SIZE_OPTION = 'backup_swift_object_size'
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         swift_options.check(conf)
         insecure = conf.backup_swift_auth_insecure

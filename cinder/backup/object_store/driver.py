@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from cinder import concurrency, exception, objects
 from cinder.backup import driver
-from cinder.backup.object_store import faults, memory
+from cinder.backup.object_store import faults, memory, option_checks
 from cinder.backup.object_store.connections import Answer, Connections, Settings
 from cinder.backup.object_store.download import Download
 from cinder.backup.object_store.memory import Memory
@@ -19,15 +19,14 @@ from cinder.backup.object_store.upload import Upload
 
 # Most seconds that the check of a store takes.
 CHECK_SECONDS = 10.0
-# Most bytes that S3 and Swift accept in one request.
-LARGEST_REQUEST = 5 * 1024 ** 3
 # Seconds for which a new object may be missing in listings, or for other servers of the store.
 SETTLING_SECONDS = 600
 # What the objects of one backup may take of the 255 characters of the column service_metadata.
 _ZONE_LENGTH = 100
 
 # Codes of errors of S3 -> other errors than those of the status.
-_FULL = frozenset(('QuotaExceeded', 'EntityTooLarge', 'XMinioStorageFull'))
+_FULL = frozenset(('QuotaExceeded', 'XMinioStorageFull'))
+_TOO_LARGE = 'EntityTooLarge'
 _TEMPORARY = frozenset(('RequestTimeout', 'SlowDown', 'InternalError', 'ServiceUnavailable',
                         'BadDigest', 'IncompleteBody', 'OperationAborted', 'Throttling',
                         'ThrottlingException', 'TooManyRequests', 'RequestLimitExceeded'))
@@ -42,7 +41,9 @@ class ObjectStoreDriver(driver.BackupDriver):
     :param verify: whether the ETag of an object is the MD5 digest of its content
     """
 
-    largest_object = LARGEST_REQUEST
+    largest_object = option_checks.LARGEST_REQUEST
+    # Name of the option with the size of an object.
+    SIZE_OPTION: str
 
     def __init__(self, conf: cfg.ConfigOpts, settings: Settings, policy: faults.Policy,
                  verify: bool = True) -> None:
@@ -95,8 +96,14 @@ class ObjectStoreDriver(driver.BackupDriver):
         text = ' '.join(text.split())[:300] or f'status {answer.status}'
         if answer.status == 404:
             return exception.BackupObjectNotFound(where=where)
-        if code in _FULL or answer.status in (413, 507):
+        too_large = code == _TOO_LARGE or answer.status == 413
+        if code in _FULL or answer.status == 507 or (too_large and 'quota' in text.lower()):
             return exception.BackupStoreFull(where=where, reason=text)
+        if too_large:
+            # The S3 of Swift answers so for a quota, too.
+            return exception.BackupStoreError(where=where, reason=(
+                f'{text.rstrip(".")}; if no quota of the store is used up, set a smaller '
+                f'{self.SIZE_OPTION}'))
         if code in _TEMPORARY or answer.status in faults.TEMPORARY:
             return faults.of_answer(answer.status, answer.headers, text)
         if answer.status in (401, 403):

@@ -5,6 +5,9 @@ from oslo_config import cfg
 from cinder import exception, masking
 from cinder.conf import urls
 
+# Most bytes that S3 and Swift accept in one request.
+LARGEST_REQUEST = 5 * 1024 ** 3
+
 
 def fail(text: str) -> None:
     """:raises InvalidConfigurationValue: always"""

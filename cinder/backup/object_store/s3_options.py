@@ -24,8 +24,8 @@ def check(conf: cfg.ConfigOpts) -> None:
         checks.check_url(conf, name, user_allowed=True)
     if conf.backup_s3_verify_ssl:
         checks.check_file(conf, 'backup_s3_ca_cert_file')
-    driver.check_sizes('backup_s3_object_size', conf.backup_s3_object_size,
-                       'backup_s3_block_size', conf.backup_s3_block_size)
+    driver.check_sizes(conf, 'backup_s3_object_size', 'backup_s3_block_size',
+                       checks.LARGEST_REQUEST)
     mode = conf.backup_s3_retry_mode
     if mode not in backup_s3.RETRY_MODES:
         checks.fail(f'backup_s3_retry_mode = {mode} is not one of: '

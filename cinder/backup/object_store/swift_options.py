@@ -24,8 +24,8 @@ def check(conf: cfg.ConfigOpts) -> None:
         checks.check_url(conf, name)
     if not conf.backup_swift_auth_insecure:
         checks.check_file(conf, 'backup_swift_ca_cert_file')
-    driver.check_sizes('backup_swift_object_size', conf.backup_swift_object_size,
-                       'backup_swift_block_size', conf.backup_swift_block_size)
+    driver.check_sizes(conf, 'backup_swift_object_size', 'backup_swift_block_size',
+                       checks.LARGEST_REQUEST)
     checks.require(conf, 'backup_driver = cinder.backup.drivers.swift.SwiftBackupDriver',
                    'backup_swift_container')
     if conf.backup_swift_auth == backup_swift.PER_USER:

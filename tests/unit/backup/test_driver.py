@@ -5,8 +5,9 @@ from cinder import exception
 from cinder.backup import driver
 from cinder.backup.chunked import digests
 from cinder.backup.drivers.posix import PosixBackupDriver
-from cinder.backup.object_store.driver import LARGEST_REQUEST
+from cinder.backup.object_store.option_checks import LARGEST_REQUEST
 from cinder.conf import CONF, backup_posix, backup_s3, backup_swift
+from tests.unit.backup.object_store import conftest as object_stores
 
 PATH = 'cinder.backup.drivers.posix.PosixBackupDriver'
 
@@ -41,3 +42,25 @@ def test_sizes_that_options_allow_can_be_written_and_read_again(opts, largest):
     size, = (opt.type for opt in opts if opt.name.endswith(('_object_size', '_file_size')))
     assert digests._LEAST <= block.min <= size.min and block.max <= digests._MOST
     assert largest is None or size.max <= largest
+
+
+LARGEST = {'s3': ('cinder.backup.drivers.s3.S3BackupDriver', object_stores.S3_OPTIONS),
+           'swift': ('cinder.backup.drivers.swift.SwiftBackupDriver', object_stores.SWIFT_OPTIONS)}
+
+
+@pytest.mark.parametrize('name', LARGEST)
+def test_no_object_can_become_too_large_for_one_request(conf, name):
+    path, options = LARGEST[name]
+    option, most = f'backup_{name}_object_size', LARGEST_REQUEST * driver.GROWTH // (
+        driver.GROWTH + 1) // 32768 * 32768
+    for key, value in {**options, 'backup_driver': path, option: most}.items():
+        conf.set_override(key, value)
+    assert driver.load(CONF).object_size == most
+    conf.set_override(option, most + 32768)
+    with pytest.raises(exception.InvalidConfigurationValue,
+                       match=f'{option} = {most + 32768} is too large: expected at most {most}, '
+                             f'.*{LARGEST_REQUEST} bytes'):
+        driver.load(CONF)
+    conf.set_override(option, LARGEST_REQUEST)
+    conf.set_override('backup_compression_algorithm', 'OFF')
+    assert driver.load(CONF).object_size == LARGEST_REQUEST

@@ -10,7 +10,9 @@ import pytest
 import zstandard
 
 from cinder import exception
-from cinder.backup.chunked import compression, zeros
+from cinder.backup import driver
+from cinder.backup.chunked import compression, metadata, zeros
+from cinder.conf import backup as backup_options
 
 MIXED = random.Random(1).randbytes(9000) + bytes(5000) + b'repeated' * 1000
 WHOLE = {'none': bytes, 'zlib': zlib.decompress, 'bz2': bz2.decompress,
@@ -47,6 +49,20 @@ def test_libraries_read_it_whole_and_this_one_in_pieces(algorithm, data):
         reader = compression.PlainReader(Slowly(made, most), algorithm, len(data), 'c/o')
         assert b''.join(iter(lambda: reader.read(999), b'')) == data  # noqa: B023
         reader.finish()
+
+
+@pytest.mark.parametrize('algorithm', WHOLE)
+def test_what_does_not_compress_grows_by_no_more_than_the_options_leave_room_for(algorithm):
+    # That of bz2 does so nearly as much in one block of 900 kB.
+    data = random.Random(2).randbytes(2**17)
+    for piece in (2**10, 2**17):
+        grown = len(content(algorithm, data, piece)) - len(data)
+        assert (grown > 0) is (algorithm != 'none') and grown <= len(data) / driver.GROWTH
+
+
+def test_uncompressed_is_what_the_options_call_so():
+    assert set(backup_options.UNCOMPRESSED) == {
+        name for name, algorithm in metadata.ALGORITHMS.items() if algorithm == 'none'}
 
 
 def test_gzip_is_read_too():

@@ -138,7 +138,7 @@ def test_the_digest_of_the_body_is_signed_where_tls_does_not_protect_it(make, en
     (403, 'SignatureDoesNotMatch', exception.BackupStoreRefused),
     (403, 'RequestTimeTooSkewed', exception.BackupStoreRefused),
     (403, 'QuotaExceeded', exception.BackupStoreFull),
-    (400, 'EntityTooLarge', exception.BackupStoreFull),
+    (400, 'EntityTooLarge', exception.BackupStoreError),
     (400, 'RequestTimeout', exception.BackupStoreUnavailable),
     (400, 'BadDigest', exception.BackupStoreUnavailable),
     (400, 'MalformedXML', exception.BackupStoreError)])

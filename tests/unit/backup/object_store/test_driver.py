@@ -303,7 +303,7 @@ def test_retry_after_may_be_a_date(monkeypatch):
 # ---------------------------------------------------------------------------------- refusals
 REFUSED = {401: exception.BackupStoreRefused, 403: exception.BackupStoreRefused,
            400: exception.BackupStoreError, 405: exception.BackupStoreError,
-           301: exception.BackupStoreError, 413: exception.BackupStoreFull,
+           301: exception.BackupStoreError, 413: exception.BackupStoreError,
            507: exception.BackupStoreFull}
 
 
@@ -319,6 +319,17 @@ def test_a_refusal_is_told_at_once_and_without_secrets(store, caplog, number):
     assert type(told.value) is REFUSED[number] and store.pauses == []
     text = f'{told.value}{told.value.kwargs}{caplog.text}'
     assert all(secret not in text for secret in secrets) and '\n' not in str(told.value)
+
+
+@pytest.mark.parametrize(('text', 'kind', 'told'), [
+    ('Your request is too large.', exception.BackupStoreError,
+     'too large.*; if no quota .* set a smaller {}$'),
+    ('Upload exceeds quota.', exception.BackupStoreFull, 'quota')])
+def test_what_is_too_large_is_told_from_a_store_that_is_full(store, text, kind, told):
+    store.connections.faults = [Answer(413, {}, f'<Error><Message>{text}</Message>'.encode())]
+    with pytest.raises(kind, match=told.format(store.SIZE_OPTION)) as raised:
+        write(store, 'o', CONTENT)
+    assert type(raised.value) is kind and store.pauses == []
 
 
 def test_a_check_takes_one_attempt(store):
