@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from cinder import exception
 
-# name -> (action, argument, flag file); empty in production, see arm().
-_FAULTS: dict[str, tuple[str, str, str]] = {}
+# name -> (action, argument, flag file) of each entry; empty in production, see arm().
+_FAULTS: dict[str, list[tuple[str, str, str]]] = {}
 _SIGNALS = {'kill': signal.SIGKILL, 'stop': signal.SIGSTOP}
 
 
@@ -20,7 +20,7 @@ def arm(entries: Iterable[str]) -> None:
     :param entries: texts 'NAME=ACTION[:ARGUMENT][@FLAGFILE]' with the actions kill, stop (until
         SIGCONT), raise, delay (ARGUMENT in seconds) and duplicate (messages). With a flag file a
         point fires only if it can remove that file, so it fires once, even after a restart of the
-        process.
+        process. Of several entries of one point, the first that can fire does.
     :raises InvalidConfigurationValue: an entry does not have that form.
     """
     _FAULTS.clear()
@@ -30,29 +30,33 @@ def arm(entries: Iterable[str]) -> None:
         action, _, argument = what.partition(':')
         if not name or action not in (*_SIGNALS, 'raise', 'delay', 'duplicate'):
             raise exception.InvalidConfigurationValue(option='fault_points', value=entry)
-        _FAULTS[name] = (action, argument, flag)
+        _FAULTS.setdefault(name, []).append((action, argument, flag))
 
 
 def is_armed(name: str) -> bool:
     """Return whether the point is armed, and remove its flag file if it has one."""
-    if name not in _FAULTS:
-        return False
-    flag = _FAULTS[name][2]
-    if not flag:
-        return True
-    try:
-        os.unlink(flag)
-    except FileNotFoundError:
-        return False
-    return True
+    return _fire(name) is not None
+
+
+def _fire(name: str) -> tuple[str, str] | None:
+    """Return the action and the argument of the first entry that fires."""
+    for action, argument, flag in _FAULTS.get(name, ()):
+        try:
+            if flag:
+                os.unlink(flag)
+        except FileNotFoundError:
+            continue
+        return action, argument
+    return None
 
 
 def reach(name: str) -> None:
     """Mark a place where tests may kill, fail or delay this process; it costs one lookup otherwise.
     """
-    if not _FAULTS or not is_armed(name):
+    fault = _fire(name) if _FAULTS else None
+    if fault is None:
         return
-    action, argument, _flag = _FAULTS[name]
+    action, argument = fault
     if action in _SIGNALS:
         os.kill(os.getpid(), _SIGNALS[action])
     elif action == 'delay':
