@@ -78,6 +78,8 @@ class Executor:
         self._waiting: dict[str, dict[str | None, dict[str, _Entry]]] = {
             kind: {} for kind in self.bounds}
         self._running: dict[str, _Entry] = {}
+        # Id of a running job -> the job that follows it in its place.
+        self._following: dict[str, Job] = {}
         self._keys: set[str] = set()
         self._idents: set[str] = set()
         # Project -> number of its job that started last.
@@ -101,6 +103,19 @@ class Executor:
             self._waiting[job.kind].setdefault(job.project_id, {})[job.ident] = entry
             self._idents.add(job.ident)
             self._start_ready_jobs(job.kind)
+        return True
+
+    def follow(self, ident: str, job: Job) -> bool:
+        """Run a job in the place of a running job of the same class, as soon as that ends, even if
+        the executor was closed meanwhile.
+
+        :param ident: id of the running job.
+        :returns: False when it does not run here.
+        """
+        with self._changed:
+            if ident not in self._running:
+                return False
+            self._following[ident] = job
         return True
 
     def knows(self, ident: str) -> bool:
@@ -175,9 +190,7 @@ class Executor:
             entry = self._next(kind)
             if entry is None:
                 return
-            self._running[entry.job.ident] = entry
-            self._keys.add(entry.job.key)
-            self._last_begun[entry.job.project_id] = next(self._numbers)
+            self._mark_running(entry)
             self._pools[kind].submit(self._run, entry)
             free -= 1
 
@@ -197,17 +210,34 @@ class Executor:
             with fair_lock.working_for(entry.job.kind, entry.job.project_id):
                 entry.job.run()
         finally:
-            with self._changed:
-                del self._running[entry.job.ident]
-                self._keys.discard(entry.job.key)
-                self._idents.discard(entry.job.ident)
-                if not any(entry.job.project_id in projects
-                           for projects in self._waiting.values()):
-                    self._forget_project(entry.job.project_id)
-                for kind in self.bounds:
-                    # A job of another class may be queued for the same resource.
-                    self._start_ready_jobs(kind)
-                self._changed.notify_all()
+            following = self._end(entry)
+            if following is not None:
+                self._run(following)
+
+    def _end(self, entry: _Entry) -> _Entry | None:
+        """Remove a job that has ended; return the one that follows it in its place."""
+        with self._changed:
+            del self._running[entry.job.ident]
+            self._keys.discard(entry.job.key)
+            self._idents.discard(entry.job.ident)
+            following = None
+            if (job := self._following.pop(entry.job.ident, None)) is not None:
+                following = _Entry(next(self._numbers), job, self._clock())
+                self._mark_running(following)
+            if not any(entry.job.project_id in projects
+                       for projects in self._waiting.values()):
+                self._forget_project(entry.job.project_id)
+            for kind in self.bounds:
+                # A job of another class may be queued for the same resource.
+                self._start_ready_jobs(kind)
+            self._changed.notify_all()
+        return following
+
+    def _mark_running(self, entry: _Entry) -> None:
+        self._running[entry.job.ident] = entry
+        self._idents.add(entry.job.ident)
+        self._keys.add(entry.job.key)
+        self._last_begun[entry.job.project_id] = next(self._numbers)
 
     def _forget_project(self, project: str | None) -> None:
         """Remove the bookkeeping of a project that has no jobs here."""

@@ -151,6 +151,11 @@ class OperationRunner(Claims):
             self._loop = threading.Thread(target=self._run, name='operation-poller', daemon=True)
             self._loop.start()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether stop() was called."""
+        return self._stopping.is_set()
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until no operation is queued or runs here, for at most `seconds`; return whether
         that is the case."""

@@ -204,3 +204,37 @@ def test_the_report_of_the_process_has_a_line_for_each_class():
     assert 'test, short: 1 of 1 running, 1 waiting' in executor.report()
     assert 'test, bulk: 0 of 2 running, 0 waiting' in executor.report()
     line.end_all()
+
+
+def test_a_job_follows_another_in_its_place():
+    """Before what waits, within the bound, when the resource of the first is free again, whether
+    the first fails, and after the executor was closed."""
+    for closes in (False, True):
+        line = Line()
+        line.put('one', key='volume')
+        line.wait_for(1)
+        line.put('two', key='volume')
+        follower = threading.Event()
+        assert line.executor.follow('one', Job('after', 'q', 'image', 'short', follower.wait))
+        assert not line.executor.follow('two', Job('never', 'q', 'image', 'short', follower.wait))
+        if closes:
+            line.executor.close()
+        line.end('one')
+        deadline = time.monotonic() + 60
+        while line.executor.knows('one'):
+            assert time.monotonic() < deadline
+        assert line.executor.knows('after') and not line.executor.wait(0.01)
+        assert line.executor.describe()['short']['running'] == 1 and line.begun == ['one']
+        follower.set()
+        line.end_all()
+        assert line.begun == (['one'] if closes else ['one', 'two'])
+
+
+def test_a_job_follows_one_that_fails():
+    made, followed = Executor('test', {'short': 1}), []
+
+    def fail():
+        assert made.follow('one', Job('after', 'p', 'k', 'short', lambda: followed.append(True)))
+        raise KeyError
+    assert made.put(Job('one', 'p', 'k', 'short', fail))
+    assert made.wait(60) and followed == [True]
