@@ -17,7 +17,7 @@ _LEVEL = 1
 
 def unpacked(chunks: Iterator[bytes], image_id: str, largest: int,
              run: Callable[..., Any]) -> Iterator[bytes]:
-    """Yield the data in compressed chunks, in pieces of at most PIECE bytes.
+    """Yield the data in compressed chunks, in pieces of at most PIECE bytes; nothing for nothing.
 
     :param largest: most bytes that the data may have.
     :param run: function(function, *arguments) that keeps other threads of this process going.
@@ -25,6 +25,8 @@ def unpacked(chunks: Iterator[bytes], image_id: str, largest: int,
     """
     member, done = _Member(), 0
     for chunk in chunks:
+        if not chunk:
+            yield b''
         rest = chunk
         while rest:
             try:

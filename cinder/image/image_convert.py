@@ -47,15 +47,26 @@ def temporary_file(image_id: str, host: str) -> Iterator[str]:
                         f'{image_id}-{secrets.token_hex(4)}{image_shares.PART}{host}')
     descriptor = image_shares.open_locked(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
     try:
-        yield path
-    except OSError as exc:
-        if exc.errno != errno.ENOSPC:
-            raise
-        raise exception.NoRoomForConversion() from exc
+        with room_needed():
+            yield path
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         image_shares.close(descriptor)
+
+
+@contextlib.contextmanager
+def room_needed() -> Iterator[None]:
+    """Write to the folder of conversions.
+
+    :raises NoRoomForConversion: it is full.
+    """
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        raise exception.NoRoomForConversion() from exc
 
 
 def _library() -> types.ModuleType:

@@ -16,12 +16,13 @@ LOOKS = 0.25
 
 
 @contextlib.contextmanager
-def read_ahead(chunks: Generator[T], check: Callable[[], None]) -> Iterator[Iterator[T]]:
+def read_ahead(chunks: Generator[T], check: Callable[[], T | None]) -> Iterator[Iterator[T]]:
     """Yield an iterator over chunks, or anything else, that another thread reads.
 
     :param chunks: generator, closed when the block ends. If it does not answer then, its thread
         goes on until it does, and drops what comes.
-    :param check: called while nothing comes; an error that it raises ends the iteration.
+    :param check: called while nothing comes; what it returns is yielded, unless that is None, and
+        an error that it raises ends the iteration.
     """
     places: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(AHEAD)
     stopped = threading.Event()
@@ -50,12 +51,14 @@ def _pump(chunks: Generator[T], places: queue.Queue, stopped: threading.Event) -
         places.put((None, error))
 
 
-def _received(places: queue.Queue, check: Callable[[], None]) -> Iterator[Any]:
+def _received(places: queue.Queue, check: Callable[[], T | None]) -> Iterator[Any]:
     while True:
         try:
             chunk, error = places.get(timeout=LOOKS)
         except queue.Empty:
-            check()
+            idle = check()
+            if idle is not None:
+                yield idle
             continue
         if error is not None:
             raise error

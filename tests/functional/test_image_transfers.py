@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transfers of images between processes: two back ends of a host share one, a deletion ends each
 stage, and a kill in any step leaves nothing behind. IMAGES_FULL=1 kills in every step."""
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -99,6 +101,52 @@ def seconds_to_delete(client, volume: dict) -> float:
 def reference(client) -> float:
     """How long it takes to delete a volume that is idle."""
     return seconds_to_delete(client, client.ready_volume())
+
+
+@pytest.mark.parametrize('kind', ['raw', 'qcow2'])
+def test_who_waits_needs_no_second_transfer(suite, client, image_service, images, disk, reference,
+                                            kind):
+    """The volume that began it is deleted halfway, then one that waits; the last gets the data."""
+    data = os.urandom(192 * MIB) if kind == 'raw' else disk
+    image = image_service.add(data)['id'] if kind == 'raw' else images(kind)
+    first = client.create_volume(imageRef=image, volume_type=SLOW)
+    wait_until(lambda: begun(suite), 30, 'the transfer to begin', pause=0.001)
+    others = [client.create_volume(imageRef=image, volume_type=name) for name in (SLOW, BACKEND)]
+    wait_for_all(client, others, 'downloading')
+    if kind == 'raw':
+        wait_until(lambda: shared(suite), 30, 'the file to have what the volume has', pause=0.01)
+    assert client.show('volume', first['id'])['status'] == 'downloading'
+    with image_service.paused():
+        for each in (first, others[0]):
+            assert seconds_to_delete(client, each) < SECONDS + 2 * reference
+    client.wait_for_status('volume', others[1]['id'], 'available', 60)
+    assert same(suite, others[1], data) and image_service.transfers_of(image) == 1
+
+
+def test_a_transfer_that_nobody_wants_ends(suite, client, image_service, disk, reference):
+    image = image_service.add(3 * disk)['id']
+    made = [client.create_volume(imageRef=image, volume_type=name) for name in (SLOW, BACKEND)]
+    wait_until(lambda: begun(suite), 30, 'the transfer to begin', pause=0.001)
+    wait_for_all(client, made, 'downloading')
+    with image_service.paused():
+        for each in made:
+            assert seconds_to_delete(client, each) < SECONDS + 2 * reference
+        wait_until(lambda: not left(suite), SECONDS, 'the transfer to end')
+
+
+def shared(suite: Suite) -> bool:
+    """Whether a file has all data, without zeros, of a transfer onto a volume."""
+    folder = suite.state / 'conversion'
+    with contextlib.suppress(FileNotFoundError, StopIteration):
+        told = next(folder.glob('shared-*.claim')).read_text()
+        part = next(folder.glob('*.part#*'))
+        return part.stat().st_blocks * 512 >= json.loads(told)['done'] > 0
+    return False
+
+
+def wait_for_all(client, volumes: list[dict], status: str) -> None:
+    for volume in volumes:
+        client.wait_for_status('volume', volume['id'], status, 30)
 
 
 @pytest.mark.parametrize('kind', ['raw', 'qcow2'])

@@ -15,7 +15,7 @@ import pytest
 from cinder import exception
 from cinder.conf import CONF
 from cinder.image import glance, glance_answers
-from cinder.volume.data import image_download
+from tests.fakes import image_disk
 
 DATA = os.urandom(3 * 1024 ** 2)
 SIZE = len(DATA)
@@ -158,8 +158,8 @@ def service(tmp_path, monkeypatch):
 @pytest.mark.parametrize('answer', GOOD, ids=lambda answer: answer.__name__)
 def test_transfers_that_succeed(service, answer):
     service.answer = answer
-    with image_download.download_disk(glance.for_service(), IMAGE, 'h@b', 2 ** 30,
-                                      lambda _done: None) as path, open(path, 'rb') as file:
+    with (image_disk.made(glance.for_service(), IMAGE, 2 ** 30) as path,
+          open(path, 'rb') as file):
         assert file.read() == DATA and service.asked == 1
 
 
@@ -167,8 +167,8 @@ def test_transfers_that_succeed(service, answer):
 def test_transfers_that_fail(service, tmp_path, answer):
     service.answer = answer
     began = time.monotonic()
-    with pytest.raises(exception.ImageServiceUnavailable), image_download.download_disk(
-            glance.for_service(), IMAGE, 'h@b', 2 ** 30, lambda _done: None):
+    with (pytest.raises(exception.ImageServiceUnavailable),
+          image_disk.made(glance.for_service(), IMAGE, 2 ** 30)):
         pass
     assert time.monotonic() - began < BOUND
     assert service.asked in (2, 4) and not list((tmp_path / 'conversion').iterdir())

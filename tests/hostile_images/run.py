@@ -19,7 +19,7 @@ from cinder import exception
 from cinder.conf import CONF
 from cinder.image import image_properties
 from cinder.privsep import command
-from cinder.volume.data import image_download
+from tests.fakes import image_disk
 from tests.hostile_images import MIB, ROOM, TRAP, Case, all_cases, qcow2
 
 # Whether there are such files is asked where a case begins, for who reads the calls of the process.
@@ -46,8 +46,7 @@ def run(case: Case, data: bytes) -> tuple[str, int]:
     image = case.image(data)
     try:
         image_properties.require_usable(image, 1)
-        with image_download.download_disk(Service(data), image, 'host@backend', ROOM,
-                                          lambda _done: None) as path:
+        with image_disk.made(Service(data), image, ROOM) as path:
             if case.disk is not None:
                 require_disk(path, case)
             return '', os.stat(path).st_size

@@ -60,6 +60,11 @@ class Writer:
         """Begin again at the start of the disk: what was written so far may be wrong."""
         self.dirty, self.done = max(self.dirty, self.done), 0
 
+    def release(self) -> None:
+        """Write at any pace, and do not wait until it is durable: the disk is no longer that of a
+        volume."""
+        self._throttle, self._flushing = UNLIMITED, None
+
     def write(self, data: bytes) -> None:
         """Write the next data, of any length."""
         for start, size in self._throttle.pieces(len(data), self._sleep):

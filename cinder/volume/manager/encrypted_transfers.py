@@ -15,11 +15,11 @@ from cinder.brick import blocking, disks
 from cinder.brick.local_dev import sparse_files
 from cinder.brick.luks import container, formats, headers, opening
 from cinder.i18n import _
-from cinder.image import glance, image_convert, image_properties, image_shares
+from cinder.image import image_properties, image_shares
 from cinder.keymgr import keys
 from cinder.objects.encryption_formats import PLAIN, Format
 from cinder.volume import driver as driver_api
-from cinder.volume.data import image_download, image_write
+from cinder.volume.data import image_write
 from cinder.volume.manager.image_transfers import Transfer
 from cinder.volume.manager.task import Task
 
@@ -109,9 +109,7 @@ class EncryptedTransfer(Transfer):
             super()._lead(claim)
             return
         self._progress.total = self._image['size'] + self._size
-        with self._failing(claim), image_download.download_file(
-                glance.for_service(), self._image, self._backend.host, self._size,
-                self._report, self._certificate) as (path, size):
+        with self._failing(claim), self._source(claim) as (path, size):
             if self._others():
                 self._publish(claim, path, image_shares.SOURCE)
                 path = image_shares.path_of(self._image, image_shares.SOURCE)
@@ -123,10 +121,7 @@ class EncryptedTransfer(Transfer):
         with image_shares.finished(self._image, image_shares.SOURCE) as descriptor:
             if descriptor is None:
                 return False
-            path = image_shares.path_of(self._image, image_shares.SOURCE)
-            size = image_convert.size_of_disk(path, self._image['id'], self._image['disk_format'])
-            image_download.require_room(self._image, size, self._size)
-            self._convert(path, size)
+            self._convert(*self._shared_source())
             return True
 
 

@@ -15,8 +15,8 @@ from cinder.brick import blocking, disks
 from cinder.brick.local_dev import sparse_files
 from cinder.db import operations as operations_db
 from cinder.i18n import _
-from cinder.image import glance, image_convert, image_properties, image_shares, nbd
-from cinder.volume.data import image_download, image_write
+from cinder.image import image_convert, image_properties, image_shares, nbd
+from cinder.volume.data import image_write
 from cinder.volume.host import backend as backends
 from cinder.volume.manager.progress import Progress
 from cinder.volume.manager.task import Task
@@ -65,20 +65,6 @@ class OntoVolume:
         if self._claim is not None:
             self._claim.note(done, self._progress.total)
         self._progress.report(done)
-
-    def _stream(self) -> int:
-        """Write the data to the volume while it comes; the volume reads zeros if it is not good.
-        Return the number of bytes."""
-        self._progress.total = self._image['size']
-        self._start_clean()
-        with self._opened() as disk:
-            writer = self._writer(disk, None)
-            with self._wiping(disk, writer):
-                image_download.fetch(glance.for_service(), self._image, writer, self._size,
-                                     self._report, self._certificate)
-                with fault_points.around('volume.download:write'):
-                    writer.finish()
-            return writer.done
 
     def _convert(self, path: str, size: int) -> None:
         """Convert a verified file onto the volume.

@@ -126,14 +126,14 @@ def test_several_volumes_fetch_once(transfers, service, qcow2, kind):  # noqa: F
 
 def test_who_comes_while_it_streams_gets_it_decrypted(transfers, service, monkeypatch):  # noqa: F811
     image, late = service.add(DATA), []
-    real = image_download.fetch
+    real = image_download.Fetch.go_on
 
-    def fetch(*args):
+    def go_on(*args):
         late.append(transfers.accept(image))
         transfers.waits(late[0])
         return real(*args)
 
-    monkeypatch.setattr(image_download, 'fetch', fetch)
+    monkeypatch.setattr(image_download.Fetch, 'go_on', go_on)
     first = transfers.accept(image)
     assert transfers.run(first).state == transfers.run(late[0]).state == 'done'
     assert transfers.opened(first) == transfers.opened(late[0]) == DATA

@@ -19,7 +19,11 @@ def run(function, *arguments):
 
 def unpacked(packed, step=1000, largest=2 ** 30):
     pieces = [packed[place:place + step] for place in range(0, len(packed), step)]
-    return b''.join(image_compression.unpacked(iter(pieces), 'i', largest, run))
+    # Nothing comes for a while after each piece.
+    pauses = [chunk for piece in pieces for chunk in (piece, b'')]
+    found = list(image_compression.unpacked(iter(pauses), 'i', largest, run))
+    assert found.count(b'') == len(pieces)
+    return b''.join(found)
 
 
 @pytest.mark.parametrize('step', [1, 7, 1000, 10 ** 6])

@@ -41,6 +41,20 @@ def test_a_reader_whose_caller_stops_ends_and_closes(ahead):
     assert closed.wait(5)
 
 
+def test_what_comes_in_a_silence_is_chosen(monkeypatch):
+    monkeypatch.setattr(image_stream, 'LOOKS', 0.001)
+    answered = threading.Event()
+
+    def silent():
+        answered.wait(9)
+        yield b'late'
+
+    with image_stream.read_ahead(silent(), lambda: b'') as chunks:
+        assert next(chunks) == b'' == next(chunks)
+        answered.set()
+        assert b''.join(chunks) == b'late'
+
+
 def test_who_waits_for_silence_can_stop(monkeypatch):
     monkeypatch.setattr(image_stream, 'LOOKS', 0.001)
     answered = threading.Event()

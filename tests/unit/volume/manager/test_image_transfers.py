@@ -111,8 +111,8 @@ def test_three_volumes_fetch_once(service, transfers, values):
 @pytest.mark.parametrize('others', [0, 1, 2])
 def test_a_raw_image_streams_unless_another_waits(service, transfers, monkeypatch, others):
     files = []
-    real = image_download.download_disk
-    monkeypatch.setattr(image_download, 'download_disk',
+    real = image_download.File
+    monkeypatch.setattr(image_download, 'File',
                         lambda *args: (files.append(args), real(*args))[1])
     image = service.add(DATA)
     made = [transfers.accept(image) for _number in range(others + 1)]
@@ -124,14 +124,14 @@ def test_a_raw_image_streams_unless_another_waits(service, transfers, monkeypatc
 
 def test_who_comes_while_it_streams_gets_the_data_of_the_volume(service, transfers, monkeypatch):
     image, late = service.add(DATA), []
-    real = image_download.fetch
+    real = image_download.Fetch.go_on
 
-    def fetch(*args):
+    def go_on(*args):
         late.append(transfers.accept(image))
         transfers.waits(late[0])
         return real(*args)
 
-    monkeypatch.setattr(image_download, 'fetch', fetch)
+    monkeypatch.setattr(image_download.Fetch, 'go_on', go_on)
     first = transfers.accept(image)
     assert transfers.run(first).state == 'done'
     assert transfers.run(late[0]).state == 'done'
@@ -143,8 +143,8 @@ def test_who_comes_late_gets_all_of_a_compressed_image(service, transfers, monke
     """Its data is longer than the image."""
     data = DATA + bytes(2 * 2 ** 20) + DATA
     image = service.add(gzip.compress(data), container_format='compressed')
-    late, real = [], image_download.fetch
-    monkeypatch.setattr(image_download, 'fetch', lambda *args: (
+    late, real = [], image_download.Fetch.go_on
+    monkeypatch.setattr(image_download.Fetch, 'go_on', lambda *args: (
         late.append(transfers.accept(image)), real(*args))[1])
     assert transfers.run(transfers.accept(image)).state == 'done'
     assert transfers.run(late[0]).state == 'done'
@@ -242,12 +242,12 @@ def test_an_interrupted_stream_starts_on_a_clean_volume(service, transfers, monk
     image = service.add(bytes(len(DATA)))
     made = transfers.accept(image)
 
-    def killed(_images, _image, writer, *_args):
-        writer.write(b'bad')
+    def killed(fetch, _report):
+        fetch.writer.write(b'bad')
         raise exception.LockLost(name='x')
 
     with monkeypatch.context() as patch:
-        patch.setattr(image_download, 'fetch', killed)
+        patch.setattr(image_download.Fetch, 'go_on', killed)
         transfers.run(made)
     assert transfers.content(made).startswith(b'bad')
     assert transfers.run(made).state == 'done'
