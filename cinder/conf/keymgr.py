@@ -17,6 +17,6 @@ OPTS = [
                  help='Seconds within which the key manager must have done what it is asked for, '
                       'with all requests and retries that belong to it. Then it counts as '
                       'unavailable, and only one call in 5 seconds is sent to it until it answers '
-                      'again. For a single HTTP request, a lower timeout of section [barbican] is '
-                      'honoured too.'),
+                      'again. For a single HTTP request, a lower timeout of section [barbican] or '
+                      '[vault] is honoured too.'),
 ]

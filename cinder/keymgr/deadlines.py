@@ -156,6 +156,8 @@ def bound(manager: 'KeyManager') -> 'KeyManager':
         found = getattr(manager, name)
         if callable(found) and not name.startswith('_'):
             setattr(manager, name, functools.partial(line.call, found))
+    if hasattr(manager, '_session'):  # that of Vault
+        manager._session.request = functools.partial(_request, manager._session.request)
     if hasattr(manager, '_get_barbican_client'):
         manager._get_barbican_client = functools.partial(  # type: ignore[attr-defined]
             _barbican, manager, manager._get_barbican_client)
@@ -175,6 +177,13 @@ def session_of(manager: 'KeyManager', auth: Any = None) -> Any:
     from keystoneauth1 import session
     return session.Session(auth=auth, verify=manager._verify,  # type: ignore[attr-defined]
                            timeout=min(CONF.barbican.timeout or seconds(), seconds()))
+
+
+def _request(original: Callable[..., T], *args: object, timeout: float | None = None,
+             **kwargs: object) -> T:
+    """Send a request with a session of Vault's client, which has no timeout in some releases of
+    castellan, and in others one that is longer than the call."""
+    return original(*args, timeout=min(timeout or seconds(), seconds()), **kwargs)
 
 
 def _barbican(manager: Any, original: Callable[[Any], 'Client'],

@@ -9,6 +9,7 @@ import binascii
 import contextlib
 import copy as copying
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -128,9 +129,17 @@ def create(ctxt: RequestContext, encryption: Mapping) -> str:
 
     def make(name: str) -> str:
         with _answers('make a key'):
-            return manager().create_key(who, algorithm=algorithm, name=name,
-                                        length=encryption['key_size'] or DEFAULT_BITS)
+            return _create(who, algorithm, encryption['key_size'] or DEFAULT_BITS, name)
     return _made(ctxt, who, make)
+
+
+def _create(who: 'RequestContext | Credential', algorithm: str, bits: int, name: str) -> str:
+    if not hasattr(manager(), '_kv_mountpoint'):
+        return manager().create_key(who, algorithm=algorithm, name=name, length=bits)
+    # castellan's client of Vault, which makes the key itself, refuses one with a name (5.8).
+    from castellan.common.objects import symmetric_key
+    return manager().store(who, symmetric_key.SymmetricKey(
+        algorithm, bits, os.urandom(bits // 8), name=name))
 
 
 def _made(ctxt: RequestContext, who: 'RequestContext | Credential',

@@ -6,6 +6,8 @@ import threading
 import time
 
 import pytest
+from castellan.common import exception as castellan_exception
+from castellan.key_manager import vault_key_manager
 
 from cinder import context, exception
 from cinder.conf import CONF
@@ -43,6 +45,19 @@ def barbican(silent, database):
     fake.clear()
 
 
+@pytest.fixture(params=[{'root_token_id': 'x'}, {'approle_role_id': 'x'}], ids=['token', 'login'])
+def vault(request, silent, database):
+    CONF.register_opts(vault_key_manager._vault_opts, 'vault')
+    for name, value in {'vault_url': silent, **request.param}.items():
+        CONF.set_override(name, value, 'vault')
+    fake.configure(fake.FIXED_KEY, 'vault')
+    CONF.set_override('call_timeout', SECONDS, 'key_manager')
+    yield silent
+    for name in CONF.vault:
+        CONF.clear_override(name, 'vault')
+    fake.clear()
+
+
 CALLER = context.RequestContext(user_id='u1', project_id='p1', auth_token='t', overwrite=False)
 CALLS = {
     'create': lambda: keys.create(CALLER, SETTINGS),
@@ -63,6 +78,33 @@ def test_each_call_ends_in_time(barbican, name):
         CALLS[name]()
     assert told.value.code == 503
     assert time.monotonic() - began < MARGIN
+
+
+# Those that send nothing to Vault, where keys have no owners.
+WITHOUT_VAULT = {'let a user read'}
+
+
+@pytest.mark.parametrize('name', sorted(CALLS.keys() - WITHOUT_VAULT))
+def test_each_call_to_vault_ends_in_time(vault, name):
+    began = time.monotonic()
+    with pytest.raises(exception.KeyManagerUnavailable) as told:
+        CALLS[name]()
+    assert time.monotonic() - began < MARGIN
+    assert deadlines.is_timeout(told.value)
+    _ended()
+
+
+@pytest.mark.parametrize('timeout', [None, 0.01, 60])
+def test_sockets_of_vaults_client_end_too(vault, monkeypatch, timeout):
+    """Whether castellan gives them a timeout or not. The next call is not sent."""
+    made = keys.manager()
+    monkeypatch.setattr(made, '_timeout', timeout, raising=False)
+    monkeypatch.setattr(made.line, '_seconds', lambda: MARGIN)
+    with pytest.raises(castellan_exception.KeyManagerError) as told:
+        made.get(CALLER, 'k')
+    assert deadlines.is_timeout(told.value)
+    with pytest.raises(deadlines.NotAsked):
+        made.get(CALLER, 'k')
 
 
 @pytest.mark.parametrize('ask', [lambda: keys.share(CALLER, 'k'),
@@ -164,3 +206,4 @@ def _ended():
     for thread in threading.enumerate():
         if thread.name == 'key-manager':
             thread.join(MARGIN)
+            assert not thread.is_alive()
