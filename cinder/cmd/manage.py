@@ -21,6 +21,7 @@ from cinder.cmd import (
     db_commands,
     image_cache_commands,
     journal,
+    key_commands,
     quota_recount,
     scheduler_commands,
     service_commands,
@@ -130,6 +131,8 @@ COMMANDS = (
         ('--pool', {'help': "only of this pool 'host@backend#pool'"}), _JSON)),
     Command('image-cache', 'evict', image_cache_commands.evict, (
         ('image_id', {}), ('--pool', {'help': 'only from this pool; default: all'}))),
+    Command('key', 'list', key_commands.show, (_JSON,)),
+    Command('key', 'forget', key_commands.forget, (('ident', {'metavar': 'ID'}),)),
     Command('trash', 'list', trash_commands.show, (
         *_PROJECT, ('--backend', {'help': "only of this back end 'host@backend', or pool of it"}),
         _JSON)),

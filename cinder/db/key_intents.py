@@ -2,6 +2,7 @@
 """The SQL of keys that requests are about to create: a row is committed before the key exists, and
 deleted in the transaction that gives the key its user. A row that is left after a while shows a key
 that may have no user, which cinder.keymgr.keys.delete_abandoned() removes."""
+import datetime
 import uuid
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ _T = models.KeyIntent.__table__
 # Seconds after which a request that has not committed is given up: it cannot commit any more.
 ABANDONED_SECONDS = 1800
 # Seconds for which the row of such a request is kept, so that it learns of it.
-KEPT_SECONDS = 7 * 24 * 3600
+_DAY = 24 * 3600
+KEPT_SECONDS = 7 * _DAY
 
 
 class Intent(NamedTuple):
@@ -23,6 +25,11 @@ class Intent(NamedTuple):
 
     id: str
     user_id: str | None
+    project_id: str | None
+    created_at: datetime.datetime
+
+
+_COLUMNS = tuple(_T.c[name] for name in Intent._fields)
 
 
 @session.retry_on_deadlock
@@ -52,16 +59,42 @@ def abandon(ctxt: RequestContext, project_id: str | None, limit: int) -> list[In
     they try to. Return some of them, those first that were not returned for the longest time."""
     mine = _T.c.project_id.is_(None) if project_id is None else _T.c.project_id == project_id
     with session.reader(ctxt) as conn:
-        found = [Intent(*row) for row in conn.execute(sa.select(_T.c.id, _T.c.user_id).where(
+        found = [Intent(*row) for row in conn.execute(sa.select(*_COLUMNS).where(
             mine, _T.c.created_at < session.in_seconds(-ABANDONED_SECONDS), sa.or_(
                 _T.c.abandoned == sa.false(),
                 _T.c.updated_at < session.in_seconds(-ABANDONED_SECONDS)))
             .order_by(_T.c.updated_at).limit(limit)).all()]
-    if not found:
-        return []
-    with session.writer(ctxt) as conn:
-        conn.execute(_T.update().where(_T.c.id.in_([each.id for each in found])).values(
-            abandoned=True, updated_at=session.utcnow()))
+    _give_up(ctxt, found)
+    return found
+
+
+def _give_up(ctxt: RequestContext, intents: list[Intent]) -> None:
+    if intents:
+        with session.writer(ctxt) as conn:
+            conn.execute(_T.update().where(_T.c.id.in_([each.id for each in intents])).values(
+                abandoned=True, updated_at=session.utcnow()))
+
+
+def _is_left() -> sa.ColumnElement[bool]:
+    return _T.c.created_at < session.in_seconds(-KEPT_SECONDS)
+
+
+def list_left(ctxt: RequestContext) -> list[Intent]:
+    """Return the notes, of all projects, whose users have not come back for KEPT_SECONDS, the
+    oldest first."""
+    with session.reader(ctxt) as conn:
+        return [Intent(*row) for row in conn.execute(
+            sa.select(*_COLUMNS).where(_is_left()).order_by(_T.c.created_at))]
+
+
+@session.retry_on_deadlock
+def take_left(ctxt: RequestContext, limit: int) -> list[Intent]:
+    """Return some of list_left() that were not returned for a day."""
+    with session.reader(ctxt) as conn:
+        found = [Intent(*row) for row in conn.execute(sa.select(*_COLUMNS).where(
+            _is_left(), _T.c.updated_at < session.in_seconds(-_DAY))
+            .order_by(_T.c.updated_at).limit(limit))]
+    _give_up(ctxt, found)
     return found
 
 
@@ -71,7 +104,7 @@ def end(ctxt: RequestContext, ident: str) -> None:
     request cannot come back."""
     with session.writer(ctxt) as conn:
         conn.execute(_T.delete().where(
-            _T.c.id == ident, _T.c.created_at < session.in_seconds(-KEPT_SECONDS)))
+            _T.c.id == ident, _is_left()))
 
 
 def _confirm(ctxt: RequestContext, conn: sa.Connection) -> None:

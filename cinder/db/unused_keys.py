@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of keys that nothing may need any more: what ended noted them in its transaction, and
 cinder.keymgr.keys deletes them from the key manager, where only users of their project may."""
+import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -17,6 +18,14 @@ class UnusedKey(NamedTuple):
 
     id: str
     volume_id: str | None
+
+
+class LeftKey(NamedTuple):
+    """A key that could not be deleted."""
+
+    id: str
+    project_id: str | None
+    created_at: datetime.datetime
 
 
 @session.retry_on_deadlock
@@ -37,15 +46,24 @@ def of_project(ctxt: RequestContext, project_id: str, limit: int) -> list[Unused
     tried for the longest time."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(_T.c.id, _T.c.volume_id).where(
-            _T.c.project_id == project_id).order_by(_T.c.created_at).limit(limit)).all()
+            _T.c.project_id == project_id).order_by(
+                sa.func.coalesce(_T.c.updated_at, _T.c.created_at)).limit(limit)).all()
     return [UnusedKey(*row) for row in rows]
+
+
+def list_left(ctxt: RequestContext, seconds: float) -> list[LeftKey]:
+    """Return the keys, of all projects, that were noted so many seconds ago, the oldest first."""
+    with session.reader(ctxt) as conn:
+        return [LeftKey(*row) for row in conn.execute(
+            sa.select(*(_T.c[name] for name in LeftKey._fields)).where(
+                _T.c.created_at < session.in_seconds(-seconds)).order_by(_T.c.created_at))]
 
 
 @session.retry_on_deadlock
 def put_last(ctxt: RequestContext, key_id: str) -> None:
     """Let of_project() return the others first, because the key could not be deleted."""
     with session.writer(ctxt) as conn:
-        conn.execute(_T.update().where(_T.c.id == key_id).values(created_at=session.utcnow()))
+        conn.execute(_T.update().where(_T.c.id == key_id).values(updated_at=session.utcnow()))
 
 
 @session.retry_on_deadlock

@@ -286,7 +286,7 @@ def _delete_if_unused(ctxt: RequestContext, key_id: str, volume_id: str | None,
     try:
         if volume_id is not None and keys_db.is_used(ctxt, key_id, volume_id):
             return False
-        _delete(ctxt, key_id)
+        _delete(identities(ctxt), key_id)
     except Exception as exc:
         LOG.warning('Key %s is no longer used, but could not be deleted from the key manager, '
                     'which is tried again later: %s', key_id, failures.one_line(exc))
@@ -305,29 +305,38 @@ def withdraw(ctxt: RequestContext, key_id: str, resource_id: str) -> None:
 def delete_abandoned(ctxt: RequestContext, limit: int = 3) -> None:
     """Delete keys that requests of the project of the caller have made without a commit, and keys
     of the services. Those of other users of the project are left if the key manager does not let
-    them be deleted."""
+    them be deleted. After key_intents.KEPT_SECONDS the services delete them, with a role in their
+    project where keys have owners."""
     for project_id, who in ((ctxt.project_id, identities(ctxt)[0]), (None, service_credentials())):
         if who is None or (project_id is None) != (who is not ctxt):
             continue
         for intent in key_intents.abandon(ctxt, project_id, limit):
-            try:
-                _delete_marked(ctxt, who, intent)
-            except Exception as exc:
-                LOG.warning('It cannot be found out whether key %s%s was created for nothing, '
-                            'which is tried again later: %s', marks.PREFIX, intent.id,
-                            failures.one_line(exc))
+            _try_to_delete(ctxt, identities(ctxt) if who is ctxt else [who], intent,
+                           who is not ctxt or intent.user_id == ctxt.user_id)
+    service = service_credentials()
+    if service is None and sharing.has_owners(manager()):
+        return
+    for intent in key_intents.take_left(ctxt, limit):
+        _try_to_delete(ctxt, [sharing.within(service, intent.project_id) or ctxt], intent,
+                       not sharing.has_owners(manager()))
 
 
-def _delete_marked(ctxt: RequestContext, who: 'RequestContext | Credential',
-                   intent: key_intents.Intent) -> None:
-    found = marks.named(manager(), who, marks.PREFIX + intent.id)
-    for key_id in found:
-        if not keys_db.has_user(ctxt, key_id):
-            _delete(ctxt, key_id)
-            LOG.info('Key %s was deleted: the request that created it did not commit.', key_id)
-    # Barbican may hide keys of other users.
-    if found or who is not ctxt or intent.user_id == ctxt.user_id:
-        key_intents.end(ctxt, intent.id)
+def _try_to_delete(ctxt: RequestContext, users: 'list[RequestContext | Credential]',
+                   intent: key_intents.Intent, sees_all: bool) -> None:
+    """:param users: who may delete the key; the first one looks for it
+    :param sees_all: a key that is not found is not there; Barbican may hide those of others
+    """
+    try:
+        found = marks.named(manager(), users[0], marks.PREFIX + intent.id)
+        for key_id in found:
+            if not keys_db.has_user(ctxt, key_id):
+                _delete(users, key_id)
+                LOG.info('Key %s was deleted: the request that created it did not commit.', key_id)
+        if found or sees_all:
+            key_intents.end(ctxt, intent.id)
+    except Exception as exc:
+        LOG.warning('It cannot be found out whether key %s%s was created for nothing, which is '
+                    'tried again later: %s', marks.PREFIX, intent.id, failures.one_line(exc))
 
 
 def delete_unused(ctxt: RequestContext, limit: int = 10) -> int:
@@ -350,9 +359,9 @@ def delete_noted(ctxt: RequestContext, found: unused_keys.UnusedKey) -> bool:
     return deleted or release(ctxt, *found)
 
 
-def _delete(ctxt: RequestContext, key_id: str) -> None:
+def _delete(users: 'list[RequestContext | Credential]', key_id: str) -> None:
     from castellan.common import exception as castellan_exception
-    *earlier, last = identities(ctxt)
+    *earlier, last = users
     with contextlib.suppress(castellan_exception.ManagedObjectNotFoundError, KeyError):
         for who in earlier:
             # A key that the service created may be deleted by the service only.

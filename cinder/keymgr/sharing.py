@@ -2,6 +2,7 @@
 """Lets other users read a key in Barbican, where it belongs to the user who created it: the service
 itself, which gives copies keys of their own, and the owner of a volume whose key the service made.
 Other key managers have no owners. castellan has no call for this, so its client is used."""
+import copy
 from typing import TYPE_CHECKING
 
 from cinder.keymgr import deadlines
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 def has_owners(manager: 'KeyManager') -> bool:
     """Return whether only the creator of a key and those whom it names can read it."""
     return hasattr(manager, '_get_barbican_client')
+
+
+def within(service: 'Credential | None', project_id: str | None) -> 'Credential | None':
+    """Return the credentials of a service for another project, in which its user may have a role;
+    where keys have no owners, the project is ignored."""
+    if service is None or project_id is None:
+        return service
+    found = copy.copy(service)
+    for name in ('_trust_id', '_project_name', '_project_domain_id', '_project_domain_name'):
+        if hasattr(found, name):
+            setattr(found, name, None)
+    found._project_id = project_id  # type: ignore[attr-defined]
+    return found
 
 
 def let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: str,
