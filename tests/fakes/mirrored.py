@@ -145,7 +145,7 @@ class Pool:
         self.site, self.images, self.down, self.interrupts = site, {}, False, 0
         self.schedules, self.told = {}, []
         self.mode, self.peers = 1, ['peer']
-        self.ioctx = types.SimpleNamespace(stat=lambda _name: None)
+        self.ioctx = types.SimpleNamespace(stat=lambda _name: None, execute=self._ask_directory)
         self.connection = types.SimpleNamespace(rados=types.SimpleNamespace(
             mgr_command=self._mgr, get_fsid=lambda: f'fsid-{self.site}',
             blocklist_add=self._evict))
@@ -180,6 +180,10 @@ class Pool:
             if self.images.pop(args[0], None) is None:
                 raise errors.NotFound(args[0])
             return None
+        if method == 'trash_move':
+            # Nothing here is moved there, so no move is half done.
+            assert args[0] not in self.images
+            raise errors.NotFound(args[0])
         if method == 'rename':
             if args[0] not in self.images:
                 raise errors.NotFound(args[0])
@@ -187,6 +191,12 @@ class Pool:
             return None
         return {'mirror_mode_get': self.mode, 'mirror_peer_list': self.peers,
                 'mirror_image_status_list': self.told}[method]
+
+    def _ask_directory(self, _key, _kind, _method, data):
+        """As librbd.Ioctx.execute(), of an image that is not there."""
+        name = data[4:].decode()
+        assert name not in self.images
+        raise errors.NotFound(name)
 
     def _evict(self, address):
         for image in self.images.values():
