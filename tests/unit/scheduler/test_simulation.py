@@ -36,6 +36,7 @@ def test_a_saved_cloud_goes_on_as_if_it_had_not_been_saved(tmp_path):
         (pool.size, pool.promised) for pool in whole.pools.values()]
 
 
+@pytest.mark.timeout(0)
 @pytest.mark.skipif(not FULL, reason='SIMULATION_FULL=yes runs it')
 def test_large_cloud():
     state = os.environ.get('SIMULATION_STATE')
