@@ -129,20 +129,21 @@ class FilterScheduler:
     def may_fit_later(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> bool:
         """Return whether new reports may show a pool with space for a request that decide() has
         refused; also the present pool of a volume that need not leave it."""
-        requests = [spec, *filter(None, [spec.get('in_place')])]
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
-            found = [(pool, pool.capacity, best)
-                     for pool in self.survey.suitable(self.host_manager.known_pools()[0], spec)
-                     if (best := pool.best_case(self.host_manager.now())) is not None]
-            for pool, _present, best in found:
-                pool.capacity = best
-            try:
-                return any(self.survey.passing([pool for pool, *_spaces in found], each)
-                           for each in requests)
-            finally:
-                for pool, present, _best in found:
-                    pool.capacity = present
+            return any(map(self._may_fit_later, filter(None, (spec, spec.get('in_place')))))
+
+    def _may_fit_later(self, spec: objects.RequestSpec) -> bool:
+        found = [(pool, pool.capacity, best)
+                 for pool in self.survey.suitable(self.host_manager.known_pools()[0], spec)
+                 if (best := pool.best_case(self.host_manager.now())) is not None]
+        for pool, _present, best in found:
+            pool.capacity = best
+        try:
+            return bool(self.survey.passing([pool for pool, *_spaces in found], spec))
+        finally:
+            for pool, present, _best in found:
+                pool.capacity = present
 
     def _require_attempts(self, spec: objects.RequestSpec) -> None:
         """:raises NoValidBackend: the request has failed on as many back ends as are tried."""

@@ -17,6 +17,7 @@ class AvailabilityZoneFilter(filters.BaseFilter):
     """Compare the zone of the pool with the requested one and with those of the type."""
 
     about_place = True
+
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         zone = pool.availability_zone
         wanted = spec.get('availability_zone')
