@@ -23,6 +23,10 @@ class ImageUnacceptable(Invalid):
     message = _('Image %(image_id)s cannot be used: %(reason)s')
 
 
+class ImageTooLarge(ImageUnacceptable):
+    """The volume is too small for the image; a larger one may have it."""
+
+
 class ImageNameAmbiguous(Conflict):
     message = _("Multiple matches found for '%(name)s', use an ID to be more specific: %(ids)s")
 

@@ -21,7 +21,8 @@ def unpacked(chunks: Iterator[bytes], image_id: str, largest: int,
 
     :param largest: most bytes that the data may have.
     :param run: function(function, *arguments) that keeps other threads of this process going.
-    :raises ImageUnacceptable: it has more, or the chunks are not gzip, or end too early.
+    :raises ImageTooLarge: it has more.
+    :raises ImageUnacceptable: the chunks are not gzip, or end too early.
     """
     member, done = _Member(), 0
     for chunk in chunks:
@@ -37,7 +38,7 @@ def unpacked(chunks: Iterator[bytes], image_id: str, largest: int,
                                                 'is not gzip')) from exc
             done += len(data)
             if done > largest:
-                raise exception.ImageUnacceptable(
+                raise exception.ImageTooLarge(
                     image_id=image_id,
                     reason=_('its data has more than %d bytes when decompressed') % largest)
             if data:

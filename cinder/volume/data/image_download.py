@@ -122,14 +122,13 @@ class File:
     that removes the file.
 
     :param host: 'host@backend' for which it is downloaded.
-    :param largest: most bytes that the disk may have.
+    :param largest: bytes of the volume that it is for; see require_room().
     :param certificate: of a signed image.
     :ivar path: the file.
     """
 
     def __init__(self, images: glance.Images, image: dict[str, Any], host: str, largest: int,
                  certificate: bytes | None = None) -> None:
-        self._image, self._largest = image, largest
         with contextlib.ExitStack() as stack:
             self.path = stack.enter_context(image_convert.temporary_file(image['id'], host))
             disk = stack.enter_context(disks.opened(self.path, writable=True))
@@ -159,7 +158,6 @@ class File:
             os.truncate(self.path, self._fetch.writer.done)
             if size is None:
                 image_convert.whole_blocks(self.path)
-        require_room(self._image, size or 0, self._largest)
         return size
 
     def empty(self) -> None:
@@ -171,10 +169,10 @@ class File:
 def require_room(image: dict[str, Any], size: int, largest: int) -> None:
     """Require that the disk of an image is not larger than that of the volume.
 
-    :raises ImageUnacceptable: it is.
+    :raises ImageTooLarge: it is.
     """
     if size > largest:
-        raise exception.ImageUnacceptable(
+        raise exception.ImageTooLarge(
             image_id=image['id'],
             reason=_('its virtual size of %(size)d GiB (%(bytes)d bytes) is larger than the '
                      'volume, whose data has %(room)d bytes')

@@ -9,7 +9,9 @@ State        Who wants and runs it        What ends it
 fetching     The operation that began it  All data is there: verified. It is cancelled: detached
              runs it; others wait in      if others wait for the image and the data that came is
              the journal                  in a file, otherwise nothing is left. The image or its
-                                          service fails: failed
+                                          service fails: failed. The volume is too small for
+             it: verified if all data is there, otherwise nothing
+             is left, and the next one begins again
 detached     The others; the executor     All data is there: verified. The last of them is
              runs it                      cancelled, or the service stops: nothing is left.
                                           The image or its service fails: failed
@@ -90,6 +92,8 @@ class DetachedTransfer:
     def _share(self) -> None:
         try:
             size = self._receive(self._report)
+        except exception.ImageTooLarge:
+            raise  # for the volume that it was begun for
         except OF_THE_IMAGE as exc:
             LOG.warning('The transfer of image %s failed: %s', self._image['id'], exc)
             self._claim.fail(exc, [each.id for each in self._others()])

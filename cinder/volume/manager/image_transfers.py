@@ -142,7 +142,7 @@ class Transfer(OntoVolume):
     def _source(self, claim: image_shares.Claim) -> Iterator[tuple[str, int | None]]:
         """Yield the path of a file with the verified image as it is, decompressed, and the bytes of
         the disk in it, or None if that is the data itself. Others get it when this operation is
-        cancelled.
+        cancelled, or its volume is too small.
 
         :raises ImageUnacceptable, ImageServiceUnavailable, NoRoomForConversion: there is none.
         """
@@ -155,8 +155,9 @@ class Transfer(OntoVolume):
         with self._continuing(file):
             size = file.receive(self._report)
         try:
+            image_download.require_room(self._image, size or 0, self._size)
             yield file.path, size
-        except Superseded:
+        except (Superseded, exception.ImageTooLarge):
             if os.path.exists(file.path) and self._all_others():
                 self._publish(claim, file.path, image_shares.RAW if size is None
                               else image_shares.SOURCE)
@@ -233,6 +234,9 @@ class Transfer(OntoVolume):
         the image and not of this operation."""
         try:
             yield
+        except exception.ImageTooLarge:
+            wake(self._image, host_of(self._backend))
+            raise
         except OF_THE_IMAGE as exc:
             others = self._others()
             if others:
@@ -270,9 +274,7 @@ class Transfer(OntoVolume):
             if descriptor is None:
                 return False
             size = os.fstat(descriptor).st_size
-            if size > self._size:
-                raise exception.ImageUnacceptable(
-                    image_id=self._image['id'], reason=f'its disk has {size} bytes')
+            image_download.require_room(self._image, size, self._size)
             self._write(disks.Descriptor(descriptor), size)
             return True
 

@@ -4,6 +4,7 @@ come from a service in memory; volumes are real files."""
 import functools
 import gzip
 import os
+import re
 import threading
 
 import pytest
@@ -14,7 +15,7 @@ from cinder.brick import disks
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
-from cinder.image import glance, image_convert, image_shares, image_stream
+from cinder.image import glance, image_convert, image_properties, image_shares, image_stream
 from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.data import image_download
@@ -48,10 +49,10 @@ class Transfers:
     def __init__(self, ctxt, manager, sent, folder):
         self.ctxt, self.manager, self.sent, self.folder = ctxt, manager, sent, folder
 
-    def accept(self, image_id, host=BACKEND):
-        """Create a volume up to its download; return the volume id."""
+    def accept(self, image_id, host=BACKEND, size=1):
+        """Create a volume of `size` GiB up to its download; return the volume id."""
         image = images_api.find(self.ctxt, image_id)
-        volume = volumes_api.create(self.ctxt, size=1, image=image)
+        volume = volumes_api.create(self.ctxt, size=size, image=image)
         operation = self.sent[-1][1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(self.ctxt, operation)
         volumes_db.update(self.ctxt, volume.id, {'host': POOL})
@@ -223,6 +224,29 @@ def test_the_failure_of_a_volume_is_its_own(service, transfers, monkeypatch):
         '/nowhere' if volume.id == made[0] else real(volume)))
     assert [transfers.run(ident).state for ident in made] == ['failed', 'done']
     assert transfers.content(made[1]) == DATA and downloads(service) == 1
+
+
+@pytest.mark.parametrize(('data', 'values', 'fetches'), [
+    (DATA, {'disk_format': 'qcow2'}, 1),
+    (gzip.compress(bytes(9000)), {'container_format': 'compressed'}, 2)],
+    ids=['a disk', 'compressed'])
+def test_a_volume_that_is_too_small_fails_alone(service, transfers, monkeypatch, data, values,
+                                                fetches):
+    """Larger ones take what was transferred for it, if that is whole."""
+    def to_disk(_source, raw, *_args, **_kwargs):
+        with open(raw, 'wb') as file:
+            file.write(DATA.ljust(9000, b'\0'))
+
+    monkeypatch.setattr(image_convert, 'require_safe', lambda *_args: (
+        9000 if 'disk_format' in values else None))
+    monkeypatch.setattr(image_convert, 'to_disk', to_disk)
+    image = service.add(data)
+    made = [transfers.accept(image, size=size) for size in (1, 3, 3)]
+    monkeypatch.setattr(image_properties, 'GIB', 4096)
+    service.images[image].update(values)
+    assert [transfers.run(ident).state for ident in made] == ['failed', 'done', 'done']
+    assert downloads(service) == fetches
+    assert re.search('9000 bytes|8192 bytes', transfers.told(made[0]))
 
 
 def test_what_was_not_verified_is_not_kept(service, transfers, monkeypatch):
