@@ -74,6 +74,15 @@ def is_kept_by(ctxt: RequestContext, placed: objects.Volume | objects.Group) -> 
             _BACKENDS.c.name == backend)).scalar())
 
 
+def is_kept_anywhere(ctxt: RequestContext) -> bool:
+    """Return whether any back end keeps what is deleted."""
+    with session.reader(ctxt) as conn:
+        return conn.execute(_KEEPING).first() is not None
+
+
+_KEEPING = sa.select(_BACKENDS.c.name).where(_BACKENDS.c.hours > 0).limit(1)
+
+
 def is_deleted(ctxt: RequestContext, resource: objects.Volume | objects.Snapshot) -> bool:
     """Return whether the row of a resource is deleted by now."""
     table = _TABLES[resource.obj_name().lower()]

@@ -17,6 +17,7 @@ import uuid
 
 import pytest
 
+from tests.api.test_dashboard import Reader
 from tests.fakes import measured
 from tests.functional import alerts, browser, storage
 from tests.functional.processes import free_port, stopped, wait_until
@@ -27,6 +28,8 @@ SLOW = 'slow'
 PACE = 10_000
 # Until a message has no answer.
 RPC_SECONDS = 15
+# Of a volume in the trash.
+NAME = 'reports, the <last> of 2025 & before'
 PICTURES = (ROOT / 'doc/source' if os.environ.get('MONITORING_PICTURES')
             else pathlib.Path(sys.prefix) / 'logs/dashboard')
 ROUTE = {'route': '/volumes/detail', 'method': 'GET'}
@@ -82,7 +85,8 @@ def running(installation, postgresql):
                         'rpc_response_timeout': RPC_SECONDS,
                         'service_down_time': 5, 'report_interval': 1,
                         'backend_stats_polling_interval': 3, 'periodic_interval': 1},
-            SLOW: {'file_reflink': 'never', 'volume_copy_bps_limit': PACE},
+            SLOW: {'file_reflink': 'never', 'volume_copy_bps_limit': PACE,
+                   'delete_to_trash_hours': 24},
             'dashboard': {'enabled': True, 'refresh_seconds': 3600},
             'metrics': {'enabled': True, **{f'{name}_port': port
                                             for name, port in ports.items()}}}) as suite:
@@ -144,12 +148,13 @@ def test_the_state_of_each_daemon(monitoring):
 
 
 def test_a_lost_storage_fails_and_a_killed_service_is_down(monitoring):
-    """The page shows both, with a copy that runs and a request that failed. That the alerts fire is
-    proved by test_alerts.py from such rows."""
+    """The page shows both, with a copy that runs, a request that failed and what is in the trash.
+    That the alerts fire is proved by test_alerts.py from such rows."""
     suite = monitoring.suite
     project, other = (suite.client(project=uuid.uuid4().hex) for _each in range(2))
     failed = other.post('volumes', {'volume': {'size': 9_000_000, 'volume_type': BACKEND}},
                         expect=202)['volume']
+    trashed = put_into_trash(project)
     source = project.ready_volume(volume_type=SLOW, name='source')
     storage.write(project, source['id'], storage.sample())
     copy = project.post('volumes', {'volume': {'size': 1, 'source_volid': source['id']}},
@@ -166,7 +171,7 @@ def test_a_lost_storage_fails_and_a_killed_service_is_down(monitoring):
         assert status == 503 and waits[f'cinder-volume on node1@{SLOW}'] == []
         assert waits[f'cinder-volume on node1@{BACKEND}'][0]['what'] == 'storage'
         assert monitoring.ready('api')[0] == 200
-        check_pages(monitoring, project, copy['id'], failed['id'])
+        check_pages(monitoring, project, copy['id'], failed['id'], trashed)
         suite.processes['scheduler'].kill9()
         failing['cinder-scheduler on node1'] = 'down'
         wait_until(lambda: monitoring.states() == failing, 60, lambda: str(monitoring.states()))
@@ -177,7 +182,21 @@ def test_a_lost_storage_fails_and_a_killed_service_is_down(monitoring):
     wait_until(lambda: monitoring.states() == {}, 60, lambda: str(monitoring.states()))
 
 
-def check_pages(monitoring, project, copy, failed):
+def put_into_trash(client):
+    """Return a deleted volume that is kept, as the report of its pool says by then."""
+    volume = client.ready_volume(volume_type=SLOW, name=NAME)['id']
+    client.delete(f'volumes/{volume}', expect=202)
+    client.wait_gone('volume', volume)
+
+    def held():
+        pools = client.get('scheduler-stats/get_pools?detail=true')['pools']
+        return {pool['name']: pool['capabilities'].get('trash_capacity_gb') for pool in pools}
+    wait_until(lambda: held() == {f'node1@{BACKEND}#{BACKEND}': None, f'node1@{SLOW}#{SLOW}': 1},
+               30, lambda: f'reports: {held()}', pause=0.2)
+    return volume
+
+
+def check_pages(monitoring, project, copy, failed, trashed):
     """Look at the page as an operator and as a tenant of the project, and take pictures."""
     port = monitoring.suite.port
     page = f'http://localhost:{port}/dashboard'
@@ -201,8 +220,22 @@ def check_pages(monitoring, project, copy, failed):
     assert f'volume {copy}' in text and failed in text
     assert project.project in text and f'node1@{SLOW}#{SLOW}' in text
     assert copy in theirs and failed not in theirs and 'node1' not in theirs
+    check_trash(seen, theirs, trashed, project.project)
     for name in ('dashboard', 'dashboard-dark', 'dashboard-phone', 'dashboard-tenant'):
         assert (PICTURES / f'{name}.png').stat().st_size > 5000
+
+
+def check_trash(seen, theirs, trashed, project):
+    """Check what both see of the trash: the name as text, the pool and what it holds only the
+    operator."""
+    mine, tables = (Reader(text).tables for text in (theirs, seen))
+    assert tables['pools'][0][4] == 'Trash, GiB'
+    assert {row[0]: row[4] for row in tables['pools'][1:]}[f'node1@{SLOW}#{SLOW}'] == '1'
+    row, = tables['trash'][1:]
+    assert row[:-1] == [f'volume {trashed}', NAME, project, f'node1@{SLOW}#{SLOW}', '1', 'kept']
+    row, = mine['trash'][1:]
+    assert row[:-1] == [f'volume {trashed}', NAME, '1', 'kept']
+    assert 'pools' not in mine and '<last>' not in seen + theirs
 
 
 in_full = pytest.mark.skipif(not (alerts.FULL and alerts.is_installed()),

@@ -209,9 +209,9 @@ def test_the_page_shows_what_the_project_has_and_nothing_of_others(world, person
         assert answer.status == 303
         return
     assert (answer.status, list(leaks(world, persona, answer, None))) == (200, [])
-    # An operation on it is under way in each project.
-    for project in PROJECTS:
-        assert (world.ids[project]['snapshot'].encode() in answer.body) == (
+    # In each project, an operation on the snapshot is under way, and the others are in the trash.
+    for project, thing in itertools.product(PROJECTS, ('snapshot', 'trashed', 'trashed_snapshot')):
+        assert (world.ids[project][thing].encode() in answer.body) == (
             persona.project is not None and (
                 persona.is_admin or persona.project == project and 'reader' in persona.roles))
     assert (b'Largest projects' in answer.body) == (persona.is_admin and bool(persona.project))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cinder import exception, failures, quota
-from cinder.api.dashboard import errors, latency
+from cinder.api.dashboard import errors, latency, trash
 from cinder.context import RequestContext
 from cinder.db import deployment, journal, operation_rows, services
 from cinder.db import quotas as quotas_db
@@ -60,7 +60,7 @@ def collect(ctxt: RequestContext) -> dict[str, Any]:
     scope = _scope(ctxt)
     found |= {'operations': [] if scope is None else _operations(ctxt, scope),
               'failures': [] if scope is None else _failures(ctxt, scope),
-              'quotas': _quotas(ctxt), 'of_all': scope == {}}
+              'quotas': _quotas(ctxt), 'of_all': scope == {}, 'trash': trash.collect(ctxt)}
     if ctxt.can(services_policy.INDEX):
         found['services'] = cached.get('services', 2, lambda: _services(ctxt))
     if ctxt.can(pools_policy.GET_POOLS):
@@ -150,15 +150,20 @@ def _state(row: Mapping[str, Any]) -> str:
 
 
 def _pools(ctxt: RequestContext) -> dict[str, Any]:
-    """Return `rows`, the fullest pool first, and `trouble`: why there are none."""
+    """Return `rows`, the fullest pool first, `trouble`: why there are none, and whether one has a
+    `trash`."""
     if services.pick(ctxt, scheduler.SchedulerAPI.BINARY) is None:
-        return {'rows': [], 'trouble': 'No scheduler is up, which would know them.'}
+        return _unknown_pools('No scheduler is up, which would know them.')
     try:
         found = scheduler.SchedulerAPI().get_pools(ctxt, {}, timeout=SCHEDULER_SECONDS)
     except exception.CinderException as exc:
-        return {'rows': [], 'trouble': f'No scheduler answers: {failures.one_line(exc)}'}
+        return _unknown_pools(f'No scheduler answers: {failures.one_line(exc)}')
     rows = sorted(map(_pool, found), key=lambda pool: (-(pool['used'] or 0), pool['name']))
-    return {'rows': rows, 'trouble': ''}
+    return {'rows': rows, 'trouble': '', 'trash': any(row['trash'] is not None for row in rows)}
+
+
+def _unknown_pools(why: str) -> dict[str, Any]:
+    return {'rows': [], 'trouble': why, 'trash': False}
 
 
 def _pool(pool: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +176,7 @@ def _pool(pool: Mapping[str, Any]) -> dict[str, Any]:
             'reserved': (_gib(has.get('reserved_percentage')) or 0) / 100,
             'provisioned': _gib(has.get('provisioned_capacity_gb')),
             'metadata': _share(has.get('metadata_percent')),
+            'trash': _gib(has.get('trash_capacity_gb')),
             'state': state, 'refusal': refusal, 'troubled': state != 'up' or bool(refusal),
             'full_in': days * 86400 if isinstance(days, (int, float)) else None}
 

@@ -79,17 +79,17 @@ def _start_purge(ctxt: RequestContext, entry: trash_db.Entry) -> None:
 # ----------------------------------------------------------------------------------------- space
 def offered(ctxt: RequestContext, backend: Backend, report: Mapping[str, Any]) -> dict[str, Any]:
     """Return a report in which the space of the trash is free, because a volume that needs it gets
-    it. The schedulers get this one."""
+    it; `trash_capacity_gb` has its GiB. The schedulers get this one."""
     if trash.driver_of(backend) is None:
         return dict(report)
     sums = trash_db.by_pool(ctxt, backend.host, backend.sharing)
     backend.has_trashed = bool(sums)
     _count(backend, report, sums)
-    if not sums:
+    if not sums and not trash.hours(backend):
         return dict(report)
     if not report.get('pools'):
-        return _with_room({**report}, sum(gib for _number, gib in sums.values()))
-    return {**report, 'pools': [_with_room({**pool}, sums.get(pool['pool_name'], (0, 0))[1])
+        return _with_trash({**report}, sum(gib for _number, gib in sums.values()))
+    return {**report, 'pools': [_with_trash({**pool}, sums.get(pool['pool_name'], (0, 0))[1])
                                 for pool in report['pools']]}
 
 
@@ -103,7 +103,8 @@ def _count(backend: Backend, report: Mapping[str, Any],
         metrics.gauge('cinder_pool_trash_bytes', gib * 1024 ** 3, name)
 
 
-def _with_room(pool: dict[str, Any], gib: int) -> dict[str, Any]:
+def _with_trash(pool: dict[str, Any], gib: int) -> dict[str, Any]:
+    pool['trash_capacity_gb'] = gib
     total, free = pool.get('total_capacity_gb'), pool.get('free_capacity_gb')
     if gib and _is_number(total) and _is_number(free):
         # Thin volumes take less than their size.

@@ -751,6 +751,7 @@ def test_what_needs_space_gets_that_of_the_oldest(ctxt, manager, volume, run, se
     offered = trash_room.offered(ctxt, manager.backend, manager.backend.driver.get_volume_stats())
     assert offered['pools'][0]['free_capacity_gb'] == 1
     assert offered['pools'][0]['provisioned_capacity_gb'] == 9
+    assert offered['pools'][0]['trash_capacity_gb'] == 1
     made = volumes_api.create(ctxt, size=1)
     operation = sent[-1][1]['operation']
     operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
@@ -988,6 +989,14 @@ def test_the_place_of_what_another_back_end_keeps(ctxt, kind, trashed):
     for name, place in ((trashed.name, POOL), (f'{kind}-{"0" * 8}-{"-".join(["0" * 4] * 3)}-'
                                                f'{"0" * 12}', '')):
         assert audit.rows(ctxt, 'other@backend').place_of(name) == place
+
+
+@pytest.mark.parametrize(('wanted', 'told'), [(1, 0), (0, None)])
+def test_the_report_has_a_trash_if_there_is_one(ctxt, manager, wanted, told):
+    manager.backend.configuration.delete_to_trash_hours = wanted
+    report = {'pools': [{'pool_name': 'p', 'free_capacity_gb': 1}]}
+    pool, = trash_room.offered(ctxt, manager.backend, report)['pools']
+    assert (pool.get('trash_capacity_gb'), pool['free_capacity_gb']) == (told, 1)
 
 
 def test_an_empty_trash_without_the_option_costs_no_statement(ctxt, manager, volume, run, folder,
