@@ -3,6 +3,7 @@
 of promises. Each step is checked against what is truly there."""
 import dataclasses
 import heapq
+import math
 import pathlib
 import pickle
 import random
@@ -25,6 +26,8 @@ TYPES = ({}, *({'disk': disk} for disk in DISKS), {'provisioning:type': 'thick'}
          {'disk': 'fast', 'provisioning:type': 'thick'})
 # Requests after which the cloud is checked as a whole and told, and after which it is saved.
 TOLD, SAVED = 10_000, 70_000
+# Share of the requests that need a decision: all but deletions.
+DECIDED = 0.75
 # Share of the size of a thin volume that is written.
 WRITTEN = 0.05
 FILTERS = ['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter',
@@ -220,9 +223,9 @@ class Cloud:
         self.requests += 1
         self.pass_time(self.dice.expovariate(RATE))
         dice = self.dice.random()
-        if self.volumes and dice < 0.25:
+        if self.volumes and dice >= DECIDED:
             self.delete(self.dice.choice(self.volumes))
-        elif self.volumes and dice < 0.30:
+        elif self.volumes and dice >= DECIDED - 0.05:
             self.extend(self.dice.choice(self.volumes))
         else:
             self.create()
@@ -388,7 +391,8 @@ def run(pools: int, steps: int, fill: float, seed: int, schedulers: int, compare
     if state is not None and state.exists():
         cloud = pickle.loads(state.read_bytes())
     else:
-        cloud = Cloud(pools, int(steps * fill), seed, schedulers, 1000 * compared // steps + 1)
+        sampled = math.ceil(1000 * compared / (steps * DECIDED))
+        cloud = Cloud(pools, int(steps * fill), seed, schedulers, sampled)
     first, began = cloud.requests, time.process_time()
     while cloud.requests < steps:
         cloud.step()
