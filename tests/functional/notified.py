@@ -23,7 +23,12 @@ _NOTICES = sa.table('notices', *(sa.column(name) for name in (
 # Verb of the journal -> event, of those whose operations are compared.
 _EVENTS = {'volume.create': 'volume.create', 'volume.delete': 'volume.delete',
            'volume.extend': 'volume.resize', 'snapshot.create': 'snapshot.create',
-           'snapshot.delete': 'snapshot.delete'}
+           'snapshot.delete': 'snapshot.delete', 'backup.create': 'backup.create',
+           'backup.restore': 'backup.restore', 'backup.delete': 'backup.delete',
+           # What comes back from the trash is created again.
+           'volume.restore': 'volume.create', 'snapshot.restore': 'snapshot.create'}
+# Verbs of the journal that let a resource live again.
+_AGAIN = ('volume.restore', 'snapshot.restore')
 # What happens once in the life of a resource.
 _ONCE = ('create', 'delete')
 
@@ -80,10 +85,11 @@ class Notified:
     def _resources(conn: sa.Connection) -> tuple[dict[str, bool], set[str]]:
         """Return id -> whether it is billed, of all rows, and the ids of those not deleted."""
         known, present = {}, set()
-        for name in ('volumes', 'snapshots'):
+        for name in ('volumes', 'snapshots', 'backups'):
             table = sa.table(name, sa.column('id'), sa.column('use_quota'), sa.column('deleted'))
-            for row in conn.execute(sa.select(table)):
-                known[row.id] = row.use_quota is not False
+            billed = sa.true() if name == 'backups' else table.c.use_quota
+            for row in conn.execute(sa.select(table.c.id, table.c.deleted, billed.label('billed'))):
+                known[row.id] = row.billed is not False
                 if not row.deleted:
                     present.add(row.id)
         return known, present
@@ -114,20 +120,23 @@ def _judge(events: dict[str, list[str]], operations: list[sa.Row], known: dict[s
            present: set[str]) -> Iterator[str]:
     yield from (f'notifications of what never was: {ident}: {events[ident]}'
                 for ident in events.keys() - known.keys()
-                if not events[ident][0].startswith(('group', 'backup')))
-    done, failed = Counter(), Counter()
+                if not events[ident][0].startswith('group'))
+    done, failed, again = Counter(), Counter(), Counter()
     for row in operations:
+        again[row.resource_id] += row.verb in _AGAIN
         if row.verb in _EVENTS and known.get(row.resource_id):
             ended = done if row.state == 'done' else failed if row.state == 'failed' else None
             if ended is not None:
                 ended[row.resource_id, _EVENTS[row.verb]] += 1
     for ident in known.keys() & (events.keys() | {ident for ident, _event in done}):
         if known[ident]:
-            yield from _judge_one(ident, events.get(ident, []), done, failed, ident in present)
+            yield from _judge_one(ident, events.get(ident, []), done, failed,
+                                  again[ident] if ident in present else None)
 
 
 def _judge_one(ident: str, told: list[str], done: Counter, failed: Counter,
-               is_present: bool) -> Iterator[str]:
+               again: int | None) -> Iterator[str]:
+    """:param again: how often the resource, which is there, came back from the trash."""
     counts = Counter(told)
     for event in set(_EVENTS.values()):
         ends, wanted = counts[f'{event}.end'], done[ident, event]
@@ -135,7 +144,7 @@ def _judge_one(ident: str, told: list[str], done: Counter, failed: Counter,
         # What has no back end, or is deleted with something else, has no operation.
         if ends < wanted or ends > (max(wanted, 1) if once else wanted):
             yield f'{ident}: {ends} {event}.end for {wanted} operations: {told}'
-        if event.endswith('delete') and ends and is_present:
+        if event.endswith('delete') and again is not None and ends > again:
             yield f'{ident} is there, but was deleted, say {told}'
         if counts[f'{event}.error'] > failed[ident, event]:
             yield f'{ident}: more {event}.error than failed operations: {told}'
@@ -144,15 +153,19 @@ def _judge_one(ident: str, told: list[str], done: Counter, failed: Counter,
             yield f'{ident}: {starts} {event}.start: {told}'
         if starts and ends and told.index(f'{event}.start') > told.index(f'{event}.end'):
             yield f'{ident}: {event} ends before it starts: {told}'
-    yield from _judge_order(ident, told)
+    yield from _judge_order(ident, told, again is not None)
 
 
-def _judge_order(ident: str, told: list[str]) -> Iterator[str]:
+def _judge_order(ident: str, told: list[str], is_present: bool) -> Iterator[str]:
     """A life begins with the creation, and ends with the deletion."""
-    for kind in ('volume', 'snapshot'):
+    for kind in ('volume', 'snapshot', 'backup'):
         created, deleted = f'{kind}.create.end', f'{kind}.delete.end'
-        if created in told and not all(event.startswith((f'{kind}.create.', f'{kind}.update.'))
+        making = (f'{kind}.create.', f'{kind}.createprogress', f'{kind}.update.')
+        if created in told and not all(event.startswith(making)
                                        for event in told[:told.index(created)]):
             yield f'{ident}: something precedes the creation: {told}'
-        if deleted in told and told[-1] != deleted:
+        if created in told and making[1] in (
+                *told[:told.index(f'{kind}.create.start')], *told[told.index(created):]):
+            yield f'{ident}: it is being created before or after its creation: {told}'
+        if deleted in told and told[-1] != deleted and not is_present:
             yield f'{ident}: something follows the deletion: {told}'

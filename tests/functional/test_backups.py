@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two backup hosts with one store: killed at each step, killed for ever, stopped, and paused. What
 was accepted is done, a restore is byte for byte what was backed up, and the store holds the objects
-of the backups that exist and no others.
+of the backups that exist and no others. The oracle compares what was notified of with the journal
+and the rows: nothing is lost, invented, or in another order.
 
 BACKUPS_FULL=1 kills at every point, else at some.
 """
+import contextlib
 import os
 import pathlib
 import random
@@ -13,7 +15,8 @@ import signal
 
 import pytest
 
-from tests.functional.client import Client
+from tests.functional import notified
+from tests.functional.client import CUT_OFF, Client
 from tests.functional.etcd import Etcd
 from tests.functional.processes import wait_until
 from tests.functional.suite import WITH_BACKUP, Node, Suite
@@ -30,13 +33,17 @@ ALL = [f'{verb}:{step}:{when}' for verb, steps in POINTS.items() for step in ste
 SOME = ['backup.create:progress:after', 'backup.create:metadata:before',
         'backup.restore:object:after', 'backup.restore:flush:after', 'backup.delete:object:after',
         'backup.delete:finish:before']
+# Where the API is killed, before a service has any work.
+REQUESTS = [f'{verb}:api:commit:{when}' for verb in POINTS for when in ('before', 'after')]
+SOME_REQUESTS = ['backup.restore:api:commit:after']
 PAUSED = 'backup.restore:object:before'
 # Seconds: after which a host is down, and within which another one has done its work.
 DOWN, TAKEN_OVER = 6, 90
 OPTIONS = {'DEFAULT': {
     'backup_file_size': 4 * MIB, 'service_down_time': DOWN, 'backup_max_operations': 1,
     'operation_lease': 5, 'graceful_shutdown_timeout': 10,
-    'quota_backups': 1000, 'quota_backup_gigabytes': 10000}}
+    'quota_backups': 1000, 'quota_backup_gigabytes': 10000},
+    'oslo_messaging_notifications': {'driver': 'log'}}
 _ID = re.compile(r'_backup_([0-9a-f-]{36})')
 
 
@@ -54,7 +61,7 @@ class Hosts(Suite):
         return self.etcd.locks(self.LEASE)
 
     def _fault_points(self) -> list[str]:
-        return [f'{name}=kill@{self.flags / name}' for name in ALL] + [
+        return [f'{name}=kill@{self.flags / name}' for name in [*ALL, *REQUESTS]] + [
             f'{PAUSED}=stop@{self.flags}/pause']
 
     @property
@@ -170,6 +177,36 @@ def test_killed_at(suite, client, oracle, volume, point):
     oracle.check(60)
 
 
+@pytest.mark.parametrize('point', REQUESTS if FULL else SOME_REQUESTS)
+def test_a_request_is_killed_at(suite, client, oracle, volume, point):
+    """It is accepted in full, or not at all."""
+    made, data = volume
+    verb = point.split(':')[0]
+    backup = None if verb == 'backup.create' else ready(client, 'backup',
+                                                        back_up(client, made))['id']
+    act = {'backup.create': lambda: back_up(client, made),
+           'backup.restore': lambda: restore(client, backup, volume_id=made['id']),
+           'backup.delete': lambda: client.delete(f'backups/{backup}')}[verb]
+    with suite.killed_at(point), contextlib.suppress(*CUT_OFF):
+        act()
+    suite.ensure_running()
+    if point.endswith(':before'):
+        of = f'&resource_id={backup}' if backup else ''
+        assert not [each for each in client.get(f'operations?verb={verb}{of}')['operations']
+                    if each['state'] in ('queued', 'running')]
+        act()
+    if verb == 'backup.delete':
+        client.wait_gone('backup', backup, TAKEN_OVER)
+    else:
+        backup, = (each['id'] for each in client.get(
+            f'backups?volume_id={made["id"]}')['backups'])
+        ready(client, 'backup', backup)
+        ready(client, 'volume', made['id'])
+        data.check(suite.path(made))
+        delete_all(client, suite, backup)
+    oracle.check(60)
+
+
 def test_a_host_that_is_killed_for_ever(suite, client, volume):
     """The other one takes what it was doing and what waited for it, restores and deletes."""
     made, data = volume
@@ -255,3 +292,13 @@ def test_operations_that_are_cancelled(suite, client):
     assert client.get('operations?verb=snapshot.create&state=done')['operations']
     client.wait_for_status('volume', made['id'], 'available')
     delete_all(client, suite, *backups)
+
+
+def test_all_notifications_are_sent(suite, client, oracle):
+    """Those of the hosts that were killed, too; the oracle has compared each."""
+    oracle.check(60)
+    wait_until(lambda: oracle.unsent() == 0, 40, lambda: f'{oracle.unsent()} notifications')
+    oracle.check()
+    told = {event for _time, _id, event, _payload in notified.of(suite).sent}
+    assert told >= {f'backup.{verb}.{phase}' for verb in ('create', 'restore', 'delete')
+                    for phase in ('start', 'end')}
