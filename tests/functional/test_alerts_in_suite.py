@@ -60,7 +60,9 @@ class There:
         self.suite.wait_ready()
         self.wait_for(lambda: self.value('cinder_database_up') == 1 and not any(
             self.value('cinder_service_state', state=state) for state in ('failing', 'down'))
-            and not self.value('cinder_operations'), lambda: f'peace: {self.scrape()}')
+            and not self.value('cinder_operations')
+            # Of the last heartbeat.
+            and not self.value('cinder_executor_queued'), lambda: f'peace: {self.scrape()}')
 
     @contextlib.contextmanager
     def fault(self, **fields):
@@ -213,9 +215,9 @@ FAULTS = {
     'CinderExecutorFull': (all_places_are_taken, LATE, False),
     'CinderPoolFull': (pool_is_full, LATE, False),
     'CinderDatabaseDown': (database_is_away, LATE, False),
-    # The last ones, since they leave a process that counts anew, or none.
-    'CinderStorageDiffers': (file_of_a_volume_is_lost, SOON, False),
+    # The last ones, since they leave no process, or a difference that every start finds.
     'CinderDeploymentUnknown': (process_is_killed, LATE, True),
+    'CinderStorageDiffers': (file_of_a_volume_is_lost, SOON, False),
 }
 
 
