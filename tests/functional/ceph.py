@@ -16,7 +16,8 @@ from tools.ceph_cluster import lacking as lacking_programs
 
 # All of `contract` is removed after each test of the contract; `service` has the volumes of
 # CephSuite.
-POOLS, USER = ('volumes', 'images', 'backups', 'spare', 'contract', 'service', 'hosts'), 'cinder'
+POOLS, USER = ('volumes', 'images', 'backups', 'spare', 'contract', 'service', 'hosts',
+               'alerts'), 'cinder'
 # What the driver calls for the operations of the suite, see cinder.brick.ceph.calls.
 CALLS = ('RBD.create', 'RBD.clone', 'RBD.remove', 'RBD.trash_move', 'RBD.trash_remove',
          'Image.resize', 'Image.create_snap', 'Image.remove_snap', 'Image.rollback_to_snap',

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alerts of a suite that runs: a fault is caused, the metrics are scraped before and after it, and
 the rules fire that alert and no other. A slice of them; ALERTS_FULL=yes has all. test_alerts.py
-has a fault for every rule, without processes; test_monitoring.py those of several daemons."""
+has a fault for every rule, without processes; test_alerts_of_daemons.py those of several daemons,
+and alerts.py says which is where."""
 
 import concurrent.futures
 import contextlib
@@ -20,7 +21,7 @@ from tests.functional.alerts import LATE, SOON
 from tests.functional.processes import free_port, wait_until
 from tests.functional.suite import BACKEND, Node
 
-SMALL = 'small'
+SMALL, PLAIN = 'small', 'plain'
 SECONDS = 60
 # Volumes that wait for a place, of which there is one.
 CROWD = 12
@@ -35,7 +36,8 @@ class There:
     def __init__(self, suite, port, small):
         self.suite, self.port, self.small = suite, port, small
         self.client = suite.client()
-        self.engine = sa.create_engine(suite.database)
+        # The server is killed meanwhile.
+        self.engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
 
     def scrape(self):
         """What Prometheus reads; nothing from a daemon that is gone."""
@@ -131,6 +133,31 @@ def process_is_killed(there):
 
 
 @contextlib.contextmanager
+def process_is_killed_during_operations(there):
+    """More than five operations run, and are begun again by the next process."""
+    with there.fault(verb='volume.create', action='stuck'):
+        made = [there.create(volume_type=PLAIN) for _time in range(6)]
+        there.wait_for(lambda: there.value('cinder_executor_running',
+                                           service=f'node1@{PLAIN}') == len(made), 'all to run')
+        there.suite.restart('all')
+        there.suite.wait_ready()
+        there.ends_in('available', *made)
+        yield
+
+
+@contextlib.contextmanager
+def broker_of_notifications_is_away(there):
+    there.ends_in('available', there.create())
+    with there.engine.begin() as conn:
+        assert conn.execute(sa.text(
+            "UPDATE notices SET created_at = created_at - interval '30 minutes'")).rowcount
+    there.wait_for(lambda: there.value('cinder_notifications_oldest_seconds') > 1200, 'their age')
+    yield
+    with there.engine.begin() as conn:
+        conn.execute(sa.text('DELETE FROM notices'))
+
+
+@contextlib.contextmanager
 def crowded(there, number):
     """An operation that never ends has the only place, and so many others wait for it."""
     with there.fault(verb='volume.create', action='stuck'):
@@ -215,7 +242,10 @@ FAULTS = {
     'CinderExecutorFull': (all_places_are_taken, LATE, False),
     'CinderPoolFull': (pool_is_full, LATE, False),
     'CinderDatabaseDown': (database_is_away, LATE, False),
-    # The last ones, since they leave no process, or a difference that every start finds.
+    'CinderNotificationsWait': (broker_of_notifications_is_away, LATE, True),
+    # The last ones, since they leave a process that counts anew, or none, or a difference that
+    # every start finds.
+    'CinderOperationsRetried': (process_is_killed_during_operations, SOON, False),
     'CinderDeploymentUnknown': (process_is_killed, LATE, True),
     'CinderStorageDiffers': (file_of_a_volume_is_lost, SOON, False),
 }
@@ -237,13 +267,16 @@ def small(tmp_path_factory):
 def running(installation, postgresql, small):
     port = free_port()
     with installation('alerts', postgresql.url('alerts'), transport='fake:/', faults=False,
-                      nodes=[Node('node1', ('all',))], backends=(BACKEND, SMALL), options={
+                      nodes=[Node('node1', ('all',))], backends=(BACKEND, SMALL, PLAIN), options={
             'DEFAULT': {'report_interval': 1, 'service_down_time': 10, 'periodic_interval': 1,
                         'backend_stats_polling_interval': 3, 'fault_injection': True,
                         'graceful_shutdown_timeout': 1},
+            # Nobody listens there.
+            'oslo_messaging_notifications': {
+                'driver': 'messagingv2', 'transport_url': f'rabbit://127.0.0.1:{free_port()}/'},
             BACKEND: {'max_short_operations': 1}, SMALL: {'file_volume_dir': small},
             'metrics': {'enabled': True, 'api_port': port}}) as suite:
-        for name in (BACKEND, SMALL, 'nowhere'):
+        for name in (BACKEND, SMALL, PLAIN, 'nowhere'):
             suite.client().post('types', {'volume_type': {
                 'name': name, 'extra_specs': {'volume_backend_name': name}}})
         yield There(suite, port, small)

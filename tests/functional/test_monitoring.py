@@ -19,15 +19,13 @@ import pytest
 
 from tests.api.test_dashboard import Reader
 from tests.fakes import measured
-from tests.functional import alerts, browser, storage
-from tests.functional.processes import free_port, stopped, wait_until
+from tests.functional import browser, storage
+from tests.functional.processes import free_port, wait_until
 from tests.functional.suite import BACKEND, ROOT
 
 SLOW = 'slow'
 # Bytes a second of a copy: that of the sample of 1 MiB is running until the end.
 PACE = 10_000
-# Until a message has no answer.
-RPC_SECONDS = 15
 # Of a volume in the trash.
 NAME = 'reports, the <last> of 2025 & before'
 PICTURES = (ROOT / 'doc/source' if os.environ.get('MONITORING_PICTURES')
@@ -82,7 +80,6 @@ def running(installation, postgresql):
     with installation('monitoring', postgresql.url('monitoring'), backends=(BACKEND, SLOW),
                       faults=False, options={
             'DEFAULT': {'osapi_volume_workers': 2, 'quota_gigabytes': -1,
-                        'rpc_response_timeout': RPC_SECONDS,
                         'service_down_time': 5, 'report_interval': 1,
                         'backend_stats_polling_interval': 3, 'periodic_interval': 1},
             SLOW: {'file_reflink': 'never', 'volume_copy_bps_limit': PACE,
@@ -236,36 +233,3 @@ def check_trash(seen, theirs, trashed, project):
     row, = mine['trash'][1:]
     assert row[:-1] == [f'volume {trashed}', NAME, '1', 'kept']
     assert 'pools' not in mine and '<last>' not in seen + theirs
-
-
-in_full = pytest.mark.skipif(not (alerts.FULL and alerts.is_installed()),
-                             reason='only with ALERTS_FULL=yes, and promtool')
-
-
-@in_full
-def test_the_alert_of_a_killed_service(monitoring, tmp_path):
-    before = monitoring.scrape()
-    monitoring.suite.processes['scheduler'].kill9()
-    down = {'cinder-scheduler on node1': 'down'}
-    wait_until(lambda: monitoring.states() == down, 60, lambda: str(monitoring.states()))
-    after = monitoring.scrape()
-    alerts.check([alerts.case('CinderServiceDown', before, after, alerts.LATE)], tmp_path)
-
-
-@in_full
-def test_the_alert_of_a_message_without_an_answer(monitoring, tmp_path):
-    """The volume service stands still, and goes on later: by then all services are up again."""
-    suite = monitoring.suite
-    client = suite.client()
-    volume = client.ready_volume(volume_type=BACKEND)['id']
-    before = monitoring.scrape()
-    with stopped([suite.processes['volume'].pid, *suite.worker_pids('volume')]):
-        answer = client.request('POST', 'attachments', {'attachment': {
-            'volume_uuid': volume, 'connector': storage.CONNECTOR}})
-    assert answer.status >= 500, str(answer)
-    wait_until(lambda: monitoring.states() == {}, 60, lambda: str(monitoring.states()))
-    for _request in range(60):
-        # That one failed of many requests is no trouble of the API.
-        client.get('volumes')
-    after = monitoring.scrape()
-    alerts.check([alerts.case('CinderMessagesUnanswered', before, after, alerts.SOON)], tmp_path)

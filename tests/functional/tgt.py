@@ -36,6 +36,10 @@ class Tgtd:
         self._process.start()
         self._process.wait_for(lambda: listens(self.port), 20)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill9(self) -> None:
         self._process.kill9()
 
