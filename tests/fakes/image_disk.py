@@ -20,6 +20,7 @@ def made(images: Any, image: dict[str, Any], largest: int) -> Iterator[str]:
     with (image_download.File(images, image, HOST, largest) as file,
           image_convert.temporary_file(image['id'], HOST) as raw):
         size = file.receive(lambda _done: None)
+        image_download.require_room(image, size or 0, largest)
         if size is None:
             yield file.path
             return
