@@ -70,6 +70,9 @@ ENVIRONMENT = frozenset({'LVM_SYSTEM_DIR', 'LVM_SUPPRESS_FD_WARNINGS', 'TGT_IPC_
 DEADLINE = 60.0  # seconds
 # Seconds between two looks whether a command is still wanted.
 CHECKS = 0.25
+# qemu-img begins up to 64 threads, each with an arena of malloc that takes 64 MiB of address space,
+# and with no more than image_introspection_address_space_limit it aborts when one cannot begin.
+_ONE_ARENA = {'MALLOC_ARENA_MAX': '1'}
 # Prefix of a command that must not outlive this process: a copy that continues after the death of
 # its service would conflict with the copy of its successor, or with the next user of the volume.
 # The kernel sends the signal when the parent dies (prctl(2), PR_SET_PDEATHSIG).
@@ -307,4 +310,4 @@ def _environment(env: dict[str, str]) -> dict[str, str]:
     added because they are often not in the PATH of a user."""
     path = os.environ.get('PATH', '/usr/bin:/bin') + ':/usr/local/sbin:/usr/sbin:/sbin'
     kept = {name: value for name, value in os.environ.items() if not name.startswith('LC_')}
-    return {**kept, **env, 'PATH': path, 'LC_ALL': 'C', 'LANG': 'C'}
+    return {**kept, **_ONE_ARENA, **env, 'PATH': path, 'LC_ALL': 'C', 'LANG': 'C'}

@@ -55,6 +55,10 @@ def test_the_locale_is_c_whatever_the_service_has(monkeypatch):
     assert sh('echo "$LC_ALL $LANG $LC_MESSAGES"')[0] == 'C C \n'
 
 
+def test_threads_take_no_address_space_for_memory_of_their_own():
+    assert sh('echo $MALLOC_ARENA_MAX')[0] == '1\n'
+
+
 def test_programs_of_the_system_are_found_from_a_short_path(monkeypatch):
     monkeypatch.setenv('PATH', '/usr/bin:/bin')
     assert sh('echo $PATH')[0].strip().endswith(':/usr/sbin:/sbin')
