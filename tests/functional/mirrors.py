@@ -286,9 +286,7 @@ class TrashCase:
     def purge(self, point=None):
         with killed(self.site, point):
             self.client.delete(f'trash/{self.volume}', expect=202)
-        wait_until(lambda: self.volume not in {
-            each['id'] for each in self.client.get('trash')['trash']}, 60, 'the purge')
-        assert self.site.places(self.volume) == {}, self
+        self.site.wait_for_places(self.volume)
 
     def finish(self, point=None):
         """Restore or purge it, on the cluster of `ended`."""
