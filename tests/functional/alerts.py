@@ -27,7 +27,7 @@ RUNNING = {
     'CinderOperationsStuck': (_SUITE, 'operation_is_not_begun'),
     'CinderOperationsFailing': (_SUITE, 'operations_fail'),
     'CinderOperationsRetried': (_SUITE, 'process_is_killed_during_operations'),
-    'CinderClaimsLost': (_DAEMONS, 'another_host_takes_over'),
+    'CinderClaimsLost': (_SUITE, 'another_host_takes_over'),
     'CinderExecutorFull': (_SUITE, 'all_places_are_taken'),
     'CinderApiErrors': (_SUITE, 'requests_end_with_503'),
     'CinderApiSlow': (_SUITE, 'requests_are_slow'),

@@ -136,13 +136,32 @@ def process_is_killed(there):
 def process_is_killed_during_operations(there):
     """More than five operations run, and are begun again by the next process."""
     with there.fault(verb='volume.create', action='stuck'):
-        made = [there.create(volume_type=PLAIN) for _time in range(6)]
+        made = [there.create(volume_type=PLAIN) for _time in range(8)]
         there.wait_for(lambda: there.value('cinder_executor_running',
                                            service=f'node1@{PLAIN}') == len(made), 'all to run')
         there.suite.restart('all')
         there.suite.wait_ready()
         there.ends_in('available', *made)
         yield
+
+
+@contextlib.contextmanager
+def another_host_takes_over(there):
+    """As after a pause that was longer than a lease; the row is that of the other host."""
+    def take(volume):
+        with there.engine.begin() as conn:
+            return conn.execute(sa.text(
+                "UPDATE operations SET owner = 'another', fence = fence + 1 "
+                "WHERE resource_id = :volume AND stage = 'execute' AND state = 'running'"),
+                {'volume': volume}).rowcount
+
+    with there.fault(verb='volume.create', action='slow', seconds=5):
+        made = there.create(volume_type=PLAIN)
+        there.wait_for(lambda: take(made), 'the operation')
+        there.wait_for(lambda: there.value('cinder_operation_claims_lost_total'), 'a lost claim')
+    there.ends_in('available', made)
+    there.settle()
+    yield
 
 
 @contextlib.contextmanager
@@ -195,6 +214,7 @@ def file_of_a_volume_is_lost(there):
     path.unlink()
     there.suite.restart('all')
     there.wait_for(lambda: there.value('cinder_backend_findings_total', repaired='no'), 'a finding')
+    there.settle()
     yield
 
 
@@ -242,6 +262,7 @@ FAULTS = {
     'CinderExecutorFull': (all_places_are_taken, LATE, False),
     'CinderPoolFull': (pool_is_full, LATE, False),
     'CinderDatabaseDown': (database_is_away, LATE, False),
+    'CinderClaimsLost': (another_host_takes_over, SOON, False),
     'CinderNotificationsWait': (broker_of_notifications_is_away, LATE, True),
     # The last ones, since they leave a process that counts anew, or none, or a difference that
     # every start finds.

@@ -77,7 +77,7 @@ def options(ports):
     """The options of a suite whose metrics have these ports."""
     return {'DEFAULT': {'rpc_response_timeout': RPC_SECONDS, 'service_down_time': 5,
                         'report_interval': 1, 'backend_stats_polling_interval': 3,
-                        'periodic_interval': 1, 'fault_injection': True},
+                        'periodic_interval': 1},
             'metrics': {'enabled': True, **{f'{name}_port': port for name, port in ports.items()}}}
 
 
@@ -155,24 +155,6 @@ def target_hangs(there):
 
 
 @contextlib.contextmanager
-def another_host_takes_over(there):
-    """As after a pause that was longer than a lease; the row is that of the other host."""
-    made = there.client.request('POST', '/faults', {'fault': {
-        'verb': 'volume.create', 'action': 'slow', 'seconds': 10}})
-    assert made.status == 201, str(made)
-    volume = there.client.create_volume(1, volume_type=BACKEND)['id']
-    there.wait_for(lambda: there.execute(
-        "UPDATE operations SET owner = 'another', fence = fence + 1 "
-        "WHERE resource_id = :volume AND stage = 'execute' AND state = 'running'",
-        volume=volume), 'the operation')
-    there.client.request('DELETE', '/faults')
-    there.wait_for(lambda: there.total('cinder_operation_claims_lost_total'), 'a lost claim')
-    there.client.wait_for_status('volume', volume, 'available', seconds=SECONDS)
-    there.settle()
-    yield
-
-
-@contextlib.contextmanager
 def database_cuts_connections(there):
     def errors():
         there.execute(CUT)
@@ -202,7 +184,6 @@ FAULTS = {
     'CinderMessagesLost': (broker_is_killed, SOON),
     'CinderExportsFailing': (target_is_killed, SOON),
     'CinderCommandsOverdue': (target_hangs, SOON),
-    'CinderClaimsLost': (another_host_takes_over, SOON),
     'CinderDatabaseErrors': (database_cuts_connections, SOON),
 }
 
