@@ -68,7 +68,7 @@ class Original:
                 'resource_query_filters_file': etc / 'resource_filters.json',
                 'rootwrap_config': etc / 'rootwrap.conf',
                 'enabled_backends': ','.join(self.backends), 'report_interval': 2,
-                'service_down_time': 10, 'periodic_interval': 5, 'periodic_fuzzy_delay': 0,
+                'service_down_time': 60, 'periodic_interval': 5, 'periodic_fuzzy_delay': 0,
                 'quota_volumes': 1000, 'quota_snapshots': 1000, 'quota_gigabytes': 10000,
                 'backup_driver': backup_peer.POSIX, 'backup_posix_path': self.folder / 'backups',
                 'backup_compression_algorithm': 'zstd', 'backup_sha_block_size_bytes': 2**22,
