@@ -4,6 +4,7 @@ tests/functional/test_progress.py."""
 import concurrent.futures
 import importlib.machinery
 import importlib.util
+import os
 import pathlib
 import re
 import sys
@@ -66,3 +67,19 @@ def test_how_long_it_takes(program):
     assert re.fullmatch(r'On two cores this takes about \d+ min: lint \d+ s, functional \d+ min',
                         told)
     assert re.fullmatch(r'On two cores this takes about \d+ s', program.forecast(['lint']))
+
+
+@pytest.mark.parametrize(('names', 'named', 'free', 'there'), [
+    (['unit', 'api'], None, 2 ** 31, True), (['api'], None, 2 ** 31, True),
+    (['unit', 'functional'], None, 2 ** 31, False), (['unit'], '/var/tmp', 2 ** 31, False),
+    (['unit'], None, 2 ** 30, False)])
+def test_small_files_are_in_memory_where_that_is_possible(program, monkeypatch, tmp_path, names,
+                                                          named, free, there):
+    monkeypatch.setattr(program, 'SHARED_MEMORY', str(tmp_path))
+    monkeypatch.setattr(program.room, 'in_folder', lambda _folder: free)
+    monkeypatch.delenv('TMPDIR', raising=False)
+    if named:
+        monkeypatch.setenv('TMPDIR', named)
+    with program.in_memory(names):
+        assert os.environ.get('TMPDIR', '').startswith(str(tmp_path)) is there
+    assert os.environ.get('TMPDIR') == named and not list(tmp_path.iterdir())
