@@ -28,6 +28,7 @@ _T = models.Trash.__table__
 _BACKENDS = models.TrashBackend.__table__
 _VOLUMES, _SNAPSHOTS = models.Volume.__table__, models.Snapshot.__table__
 _TABLES = {'volume': _VOLUMES, 'snapshot': _SNAPSHOTS}
+KINDS = tuple(_TABLES)
 # Only what is kept can be restored: a removal has begun of the others, or a restore.
 KEPT, PURGING, FAILED, RESTORING = STATUSES = ('kept', 'purging', 'error_purging', 'restoring')
 # What can be removed, and what takes space.
@@ -162,8 +163,21 @@ def in_pool(ctxt: RequestContext, pool: str) -> list[Entry]:
 
     :param pool: 'host@backend#pool' or 'cluster@backend#pool', as a volume has it.
     """
-    return _entries(ctxt, [_T.c.status.in_(_TAKES_SPACE), sa.func.coalesce(
-        _T.c.cluster_name, _T.c.host) == pool])
+    return _entries(ctxt, _in_pool(pool))
+
+
+def volumes_in_pool(ctxt: RequestContext, pool: str) -> dict[str, objects.Volume]:
+    """Return the volumes that in_pool() has, or has snapshots of, by their ids, without metadata
+    and type."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_VOLUMES.c).where(
+            _VOLUMES.c.id.in_(sa.select(_T.c.volume_id).where(*_in_pool(pool))))).mappings().all()
+    return {row['id']: objects.Volume.from_row(row) for row in rows}
+
+
+def _in_pool(pool: str) -> list[filters.Condition]:
+    return [_T.c.status.in_(_TAKES_SPACE), sa.func.coalesce(
+        _T.c.cluster_name, _T.c.host) == pool]
 
 
 def _entries(ctxt: RequestContext, where: Sequence[filters.Condition],
@@ -310,10 +324,11 @@ def destroy(ctxt: RequestContext, ident: str, also: objects.Volume | None = None
         for row in found:
             if row.encryption_key_id and row.encryption_key_id != needed:
                 unused_keys.note(ctxt, row.encryption_key_id, row.owner, row.project_id)
-            if row.counted:
-                table = _TABLES[row.resource_type]
+        for kind, table in _TABLES.items():
+            counted = [row.id for row in found if row.counted and row.resource_type == kind]
+            if counted:
                 conn.execute(table.update().where(
-                    table.c.id == row.id, table.c.deleted == sa.true()).values(
+                    table.c.id.in_(counted), table.c.deleted == sa.true()).values(
                         deleted_at=session.utcnow()))
 
 
@@ -323,7 +338,9 @@ def leave_behind(ctxt: RequestContext, volume_id: str, target_id: str) -> None:
     storage."""
     with session.writer(ctxt) as conn:
         conn.execute(_T.update().where(_T.c.volume_id == volume_id).values(
-            volume_id=target_id, status=FAILED))
+            volume_id=target_id,
+            # A removal that is under way goes on.
+            status=sa.case((_T.c.status == KEPT, FAILED), else_=_T.c.status)))
 
 
 @session.retry_on_deadlock

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_log import log as logging
 
-from cinder import exception, host_names, metrics, objects, operations
+from cinder import host_names, metrics, objects, operations
 from cinder.context import RequestContext
 from cinder.db import trash as trash_db
 from cinder.objects.types import wants_thick
@@ -61,7 +61,7 @@ def _is_full(pool: Mapping[str, Any]) -> bool:
 def _purge_oldest(ctxt: RequestContext, driver: driver_api.KeepsTrash, pool: str) -> None:
     """Start the removal of the oldest in the trash of a pool that is full, whatever has filled it,
     unless one is under way."""
-    entries = [each for each in trash_db.in_pool(ctxt, pool) if _takes_space(ctxt, driver, each)]
+    entries = _in_use(ctxt, driver, pool, trash_db.in_pool(ctxt, pool))
     if all(entry.status != trash_db.PURGING for entry in entries):
         # What could not be removed may still not be removable.
         for entry in sorted(entries, key=lambda each: each.status == trash_db.FAILED)[:1]:
@@ -155,7 +155,7 @@ def _start_purges(ctxt: RequestContext, backend: Backend, driver: driver_api.Kee
     # What one of them may have if it is thick is the least.
     lacking = sum(gib for _volume, gib in needs) - min(
         room(backend, volume) for volume, _gib in _one_of_each(needs))
-    entries = [each for each in entries if _takes_space(ctxt, driver, each)] if lacking > 0 else []
+    entries = _in_use(ctxt, driver, pool, entries) if lacking > 0 else []
     if not entries:
         return False
     for entry in entries:
@@ -174,14 +174,13 @@ def _one_of_each(needs: list[Need]) -> Collection[Need]:
     return {_is_thick(volume): (volume, gib) for volume, gib in needs}.values()
 
 
-def _takes_space(ctxt: RequestContext, driver: driver_api.KeepsTrash,
-                 entry: trash_db.Entry) -> bool:
-    """Return whether something in the trash takes space of the storage that is in use."""
-    try:
-        found = trash_db.get(ctxt, entry.id)
-    except exception.NotInTrash:
-        return True  # it was removed just now
-    return driver.has_in_use(found.volume if isinstance(found, objects.Snapshot) else found)
+def _in_use(ctxt: RequestContext, driver: driver_api.KeepsTrash, pool: str,
+            entries: list[trash_db.Entry]) -> list[trash_db.Entry]:
+    """Return what takes space of the storage that is in use, of entries of the trash of a pool."""
+    volumes = trash_db.volumes_in_pool(ctxt, pool)
+    # What has no volume any more was removed just now.
+    return [each for each in entries
+            if each.volume_id not in volumes or driver.has_in_use(volumes[each.volume_id])]
 
 
 def room(backend: Backend, volume: objects.Volume) -> float:
