@@ -2,6 +2,7 @@
 """`cinder-manage key`: keys that are left in the key manager, because no user who may delete them
 has come back. `cinder-manage volume doctor` lists them too."""
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from cinder import context, exception
@@ -24,21 +25,28 @@ def left() -> list[dict[str, Any]]:
     intents = [(each.id, f'name {marks.PREFIX}{each.id}', each.project_id, each.user_id,
                 (now - each.created_at).days, NOT_COMMITTED)
                for each in key_intents.list_left(ctxt)]
+    noted = unused_keys.list_left(ctxt, key_intents.KEPT_SECONDS)
+    used = keys_db.used_among(ctxt, [each.id for each in noted])
     unused = [(each.id, f'id {each.id}', each.project_id, None,
                (now - each.created_at).days, NOT_DELETED)
-              for each in unused_keys.list_left(ctxt, key_intents.KEPT_SECONDS)
-              if not keys_db.has_user(ctxt, each.id)]
+              for each in noted if each.id not in used]
     return [dict(zip(COLUMNS, row, strict=True)) for row in intents + unused]
 
 
 def findings() -> list[dict[str, str]]:
     """Return left() as findings of `cinder-manage volume doctor`."""
     return [{'backend': 'key manager', 'kind': 'key', 'name': each['id'],
-             'what': 'the secret with the {secret}, of project {project} and user {user}, is left '
-                     'for {days} days: {reason}'.format(**each),
+             'what': f'the secret with the {each["secret"]}{_owner(each)} is left for '
+                     f'{each["days"]} days: {each["reason"]}',
              'advice': f'As an administrator of the project, delete the secret if it exists, then '
                        f'run `cinder-manage key forget {each["id"]}`'}
             for each in left()]
+
+
+def _owner(row: Mapping[str, Any]) -> str:
+    """Return of whom a key is, as far as that is known."""
+    known = [f'{name} {row[name]}' for name in ('project', 'user') if row[name]]
+    return f', of {" and ".join(known)},' if known else ''
 
 
 def show(as_json: bool = False) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of encryption key ids: which rows use one, and their replacement."""
+from collections.abc import Collection
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -45,12 +46,17 @@ def is_used(ctxt: RequestContext, key_id: str, volume_id: str) -> bool:
 def has_user(ctxt: RequestContext, key_id: str) -> bool:
     """Return whether any volume, snapshot or backup, also one in the trash, has the key, or is
     deleted with it."""
+    return bool(used_among(ctxt, [key_id]))
+
+
+def used_among(ctxt: RequestContext, key_ids: Collection[str]) -> set[str]:
+    """Return those of the keys that have a user; see has_user()."""
     with session.reader(ctxt) as conn:
-        return conn.execute(sa.union_all(*(
-            sa.select(sa.literal(1)).where(table.c.encryption_key_id == key_id,
-                                           table.c.deleted == sa.false())
-            for table in _TABLES.values()), sa.select(sa.literal(1)).where(
-                _TRASH.c.encryption_key_id == key_id))).first() is not None
+        return set(conn.execute(sa.union(*(
+            sa.select(table.c.encryption_key_id).where(table.c.encryption_key_id.in_(key_ids),
+                                                       table.c.deleted == sa.false())
+            for table in _TABLES.values()), sa.select(_TRASH.c.encryption_key_id).where(
+                _TRASH.c.encryption_key_id.in_(key_ids)))).scalars())
 
 
 def list_key_users(ctxt: RequestContext, kind: str, key_id: str, host: str,
