@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converts query parameters: (name, text) -> value."""
+from collections.abc import Callable, Sequence
+
 from cinder import exception
 from cinder.i18n import _
 
@@ -21,6 +23,17 @@ def boolean(name: str, value: str) -> bool:
         return False
     raise exception.InvalidParameterValue(err=_('%(name)s: %(value)s is not a boolean')
                                           % {'name': name, 'value': value[:255]})
+
+
+def one_of(words: Sequence[str]) -> Callable[[str, str], str]:
+    """Return a converter to one of some words, which raises InvalidInput for any other."""
+    def convert(name: str, value: str) -> str:
+        if value not in words:
+            raise exception.InvalidInput(
+                reason=_('%(name)s = %(value)s must be one of %(expected)s') % {
+                    'name': name, 'value': value[:255], 'expected': ', '.join(words)})
+        return value
+    return convert
 
 
 class Whole:

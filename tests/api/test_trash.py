@@ -51,6 +51,8 @@ def test_it_is_gone_and_listed(api, member, kind, put):
     assert 'host' in api.get('/trash').json['trash'][0]
     assert member.get('/trash?name=no').json['trash'] == []
     assert 'resource_type' in member.get('/trash?names=no').fault(400)
+    for name, value in (('status', 'kept'), ('resource_type', 'volume')):
+        assert f'must be one of {value}, ' in member.get(f'/trash?{name}=no').fault(400)
 
 
 def test_a_restore_answers_with_the_resource(member, kind, put):

@@ -5,28 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from cinder import exception
-from cinder.api import listings, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import operations as view
 from cinder.db import operation_rows
 from cinder.db import volumes as volumes_db
-from cinder.i18n import _
 from cinder.policies import operations as policy
 from cinder.volume.api import operations
-
-
-def _state(name: str, text: str) -> str:
-    if text not in operation_rows.STATES:
-        raise exception.InvalidInput(
-            reason=_('%(name)s = %(value)s must be one of %(expected)s') % {
-                'name': name, 'value': text[:255], 'expected': ', '.join(operation_rows.STATES)})
-    return text
-
 
 LIST = listings.Listing(
     'operation', sorts=('id', 'created_at', 'updated_at', 'finished_at', 'verb', 'resource_type',
                         'resource_id'),
-    filters={'state': listings.Filter(_state), **{name: listings.Filter() for name in (
+    filters={'state': listings.Filter(converters.one_of(operation_rows.STATES)), **{
+        name: listings.Filter() for name in (
         'verb', 'resource_type', 'resource_id', 'request_id', 'created_at', 'finished_at')},
         'project_id': listings.Filter(), 'host': listings.Filter(), 'cluster': listings.Filter()},
     strict_since=mv.MAX + 1)

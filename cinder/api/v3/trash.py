@@ -18,7 +18,9 @@ LIST = listings.Listing(
     'trash', sorts={'deleted_at': 'created_at', 'name': 'display_name', **{name: name for name in (
         'id', 'created_at', 'purge_at', 'size', 'resource_type')}},
     filters={**{name: listings.Filter() for name in (
-        'resource_type', 'volume_id', 'status', 'project_id')},
+        'volume_id', 'project_id')},
+        'resource_type': listings.Filter(converters.one_of(trash_db.KINDS)),
+        'status': listings.Filter(converters.one_of(trash_db.STATUSES)),
         'name': listings.Filter(column='display_name'),
         'consumes_quota': listings.Filter(converters.boolean, column='counted')},
     strict_since=mv.MAX + 1)
