@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 
+from tests import process_memory
 from tests.fakes import original, original_site
 from tests.functional.databases import Server
-from tools.bench import measure as measured
 from tools.bench import report
 
 MINUTES, MIB = 10, 300
@@ -52,4 +52,5 @@ def measure(server: Server, folder: pathlib.Path, volumes: int) -> list[report.F
     what = f'adoption of {rows} rows with {volumes} volumes'
     return [report.Figure(what, seconds / 60, 'min', MINUTES if many else None),
             report.Figure(f'{what}: CPU of the command', used.ru_utime + used.ru_stime, 's'),
-            report.Figure(f'{what}: memory', measured.most_memory(folder / 'status'), 'MiB', MIB)]
+            report.Figure(f'{what}: memory', process_memory.most_kibibytes(
+                folder / 'status') / 1024, 'MiB', MIB)]

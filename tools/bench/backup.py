@@ -21,7 +21,8 @@ from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.functional import backup_peer  # noqa: E402 - found through the line above
+from tests import process_memory  # noqa: E402 - found through the line above
+from tests.functional import backup_peer  # noqa: E402
 from tools.bench import report  # noqa: E402
 
 MIB, GIB = 2**20, 2**30
@@ -183,7 +184,7 @@ def _act(action: str, folder: pathlib.Path) -> dict[str, float]:
     start, used = time.monotonic(), time.process_time()
     {'write': write, 'read': read, 'crowd': crowd}[action]()
     return {'wall': time.monotonic() - start, 'cpu': time.process_time() - used,
-            'rss': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+            'rss': process_memory.most_kibibytes()}
 
 
 if __name__ == '__main__':

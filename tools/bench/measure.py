@@ -47,14 +47,6 @@ def pss_mebibytes(pid: int, kind: str = 'Pss') -> float:
     raise ValueError(f'process {pid} tells no {kind}')
 
 
-def most_memory(status: pathlib.Path) -> float:
-    """Return the most MiB that a process had resident, from its status file or a copy of that
-    (proc(5)). What getrusage(2) says of it begins with what the process had that started it."""
-    found, = (line.split()[1] for line in status.read_text().splitlines()
-              if line.startswith('VmHWM:'))
-    return int(found) / 1024
-
-
 def memory_alone(pids: Iterable[int]) -> float:
     """Return the MiB that processes hold together, whatever other programs run: their PSS if pages
     of files that those have mapped as well were shared with nobody else (proc(5), smaps)."""
