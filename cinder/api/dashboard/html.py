@@ -31,7 +31,7 @@ def _templates() -> 'jinja2.Environment':
     made = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER), autoescape=True,
                               trim_blocks=True, lstrip_blocks=True,
                               undefined=jinja2.StrictUndefined)
-    made.filters |= {'duration': duration, 'moment': moment, 'number': number, 'times': times,
+    made.filters |= {'duration': duration, 'timestamp': timestamp, 'number': number, 'times': times,
                      'labelled': labelled}
     made.globals |= {'bar': charts.bar, 'pool_bar': charts.pool_bar}
     return made
@@ -74,7 +74,7 @@ def duration(seconds: float | None) -> str:
     return f'{seconds * 1000:.0f} ms' if seconds > 0 else '0 s'
 
 
-def moment(time: datetime.datetime) -> str:
+def timestamp(time: datetime.datetime) -> str:
     """Return a time of the database, which is UTC, as text: '2026-11-30 18:05 UTC'."""
     return f'{time:%Y-%m-%d %H:%M} UTC'
 

@@ -6,7 +6,7 @@ One file per weigher; the option scheduler_default_weighers selects those that r
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -141,10 +141,9 @@ def _weight(weigher: BaseWeigher, pool: 'Pool', spec: 'objects.RequestSpec') -> 
 
 
 def _multiplied(scaled: list[float | None], multiplier: float) -> list[float]:
-    if multiplier == 1 and None not in scaled:
-        return scaled  # type: ignore[return-value]
     if None not in scaled:
-        return [weight * multiplier for weight in scaled]
+        known = cast(list[float], scaled)
+        return known if multiplier == 1 else [weight * multiplier for weight in known]
     # An unknown weight is the worst for either sign of the multiplier.
     worst = min(multiplier, 0.0) - 1
     return [worst if weight is None else weight * multiplier for weight in scaled]

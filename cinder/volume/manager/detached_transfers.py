@@ -10,8 +10,8 @@ fetching     The operation that began it  All data is there: verified. It is can
              runs it; others wait in      if others wait for the image and the data that came is
              the journal                  in a file, otherwise nothing is left. The image or its
                                           service fails: failed. The volume is too small for
-             it: verified if all data is there, otherwise nothing
-             is left, and the next one begins again
+                                          it: verified if all data is there, otherwise nothing
+                                          is left, and the next one begins again
 detached     The others; the executor     All data is there: verified. The last of them is
              runs it                      cancelled, or the service stops: nothing is left.
                                           The image or its service fails: failed
