@@ -21,15 +21,17 @@ _BEAT = _T.update().where(_T.c.id == sa.bindparam('ident'), _T.c.deleted == sa.f
     report_count=_T.c.report_count + 1, updated_at=session.utcnow())
 
 
-def is_up_condition() -> filters.Condition:
-    """Return the condition: the last heartbeat is younger than service_down_time."""
+def is_up_condition(periods: int = 1) -> filters.Condition:
+    """Return the condition: the last heartbeat is younger than service_down_time, `periods` times.
+    """
     return sa.and_(_T.c.updated_at.is_not(None),
-                   _T.c.updated_at > session.in_seconds(-CONF.service_down_time))
+                   _T.c.updated_at > session.in_seconds(-CONF.service_down_time * periods))
 
 
 @functools.lru_cache(1)
 def _all(_service_down_time: int) -> sa.Select:
-    return sa.select(*_T.c, is_up_condition().label('is_up')).where(
+    return sa.select(*_T.c, is_up_condition().label('is_up'),
+                     is_up_condition(2).label('was_up')).where(
         _T.c.deleted == sa.false()).order_by(_T.c.id)
 
 

@@ -5,7 +5,8 @@ from cinder.objects import base, fields
 
 @base.CinderObjectRegistry.register
 class Service(base.CinderObject):
-    """A row of the services table. The database clock decides `is_up` when the row is read."""
+    """A row of the services table. The database clock decides `is_up` when the row is read, and
+    `was_up`: it was up within the last `service_down_time`."""
 
     fields = {
         'id': fields.integer(),
@@ -24,6 +25,7 @@ class Service(base.CinderObject):
         'active_backend_id': fields.string(),
         'frozen': fields.boolean(),
         'is_up': fields.maybe(),
+        'was_up': fields.maybe(),
         'modified_at': fields.time(),
         'created_at': fields.time(),
         'updated_at': fields.time(),

@@ -171,14 +171,16 @@ class HostManager:
                 and (service.is_up or not up_only)]
 
     def recovering_services(self, ctxt: context.RequestContext) -> list[str]:
-        """Return the enabled services that are down but have reported within `service_down_time`.
+        """Return the enabled services that are down but have reported, or were up, within
+        `service_down_time`.
 
-        Such a service is starting, or could not reach the database for a while. It reports before
-        its heartbeat is seen, and may be up soon.
+        Such a service is starting, or could not reach the database or the message bus for a while.
+        It reports before its heartbeat is seen, and may be up soon.
         """
         self.refresh_services(ctxt)
         heard = self._heard_since(self._clock() - self._down_time)
-        return [host for host in self.down_services(ctxt) if host in heard]
+        return [host for host in self.down_services(ctxt)
+                if host in heard or self._services[host].was_up]
 
     def down_services(self, ctxt: context.RequestContext) -> list[str]:
         """Return the enabled services without a current heartbeat."""

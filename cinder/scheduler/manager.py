@@ -115,6 +115,11 @@ class SchedulerManager:
         """Renew the leases of the operations that this scheduler runs."""
         self.runner.renew()
 
+    def handle_lost_messages(self) -> None:
+        """Wait for new reports before anything is placed or refused: back ends that did not receive
+        messages either count as down, and may be late to receive them again."""
+        self.readiness.restart()
+
     def run_periodic_tasks(self, ctxt: context.RequestContext,
                            raise_on_error: bool = False) -> None:
         """Delete expired user messages and idempotency keys, and old entries of the journal and

@@ -34,6 +34,9 @@ class Manager(Protocol):
     def heartbeat(self) -> None:
         """Do what each heartbeat does, such as to renew leases."""
 
+    # Optional: describe() returns what it waits for, and facts for /readyz; handle_lost_messages()
+    # is called once for each outage in which the service received no messages.
+
     def run_periodic_tasks(self, ctxt: RequestContext) -> object:
         """Run the periodic tasks that are due."""
 

@@ -239,6 +239,7 @@ class Service(service.ServiceBase):
             self._explain(ctxt, *self._trouble())
         elif not self.liveness.check(ctxt):
             if self._up:
+                getattr(self.manager, 'handle_lost_messages', lambda: None)()
                 # As old as if nothing had been reported since the last message arrived.
                 age = min(self.liveness.unverified_seconds(), CONF.service_down_time + 1)
                 services.update(ctxt, self.service_id, {'updated_at': session.in_seconds(-age)})

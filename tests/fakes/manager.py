@@ -30,6 +30,9 @@ class Manager:
     def heartbeat(self):
         self.asked.append('heartbeat')
 
+    def handle_lost_messages(self):
+        self.asked.append('handle_lost_messages')
+
     def run_periodic_tasks(self, ctxt):
         self.asked.append('run_periodic_tasks')
 

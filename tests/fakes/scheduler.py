@@ -55,8 +55,8 @@ def options(**overrides: object) -> cfg.ConfigOpts:
 
 def service(host: str, **values: object) -> types.SimpleNamespace:
     """A row of a volume service that is up and wanted, unless the values say otherwise."""
-    row = {'disabled': False, 'frozen': False, 'is_up': True, 'availability_zone': 'nova',
-           'cluster_name': None}
+    row = {'disabled': False, 'frozen': False, 'is_up': True, 'was_up': False,
+           'availability_zone': 'nova', 'cluster_name': None}
     return types.SimpleNamespace(host=host, **{**row, **values})
 
 

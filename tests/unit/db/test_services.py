@@ -43,6 +43,15 @@ def test_up_by_the_database_clock(make, ctxt):
     assert (read.is_up, read.report_count) == (True, 2)
 
 
+@pytest.mark.parametrize(('periods', 'is_up', 'was_up'), [
+    (0.5, True, True), (1.5, False, True), (2.5, False, False)])
+def test_a_service_was_up_until_it_is_down_for_long(make, ctxt, periods, is_up, was_up):
+    service = make('n1')
+    silence(ctxt, service.id, CONF.service_down_time * periods)
+    read = services.get(ctxt, service.id)
+    assert (read.is_up, read.was_up) == (is_up, was_up)
+
+
 def test_why_it_does_not_work_is_told_of_an_enabled_one(make, ctxt):
     service = make('n1')
     silence(ctxt, service.id, 5)

@@ -155,15 +155,16 @@ def test_silent_services(manager, services):
     assert why(manager) == {'n2@lvm': 'it has not reported its capabilities yet'}
 
 
-def test_returning_services_are_down_and_reported_lately(manager, services, clock):
+def test_returning_services_are_down_and_reported_or_were_up_lately(manager, services, clock):
     services.rows = [fakes.service(host, **values) for host, values in (
         ('n1@lvm', {'is_up': False}), ('n2@lvm', {}), ('n3@lvm', {'is_up': False}),
-        ('n4@lvm', {'is_up': False, 'disabled': True}))]
+        ('n4@lvm', {'is_up': False, 'disabled': True}),
+        ('n5@lvm', {'is_up': False, 'was_up': True}))]
     for host in ('n1@lvm', 'n2@lvm', 'n4@lvm'):
         manager.update(host, fakes.report())
-    assert manager.recovering_services(CTXT) == ['n1@lvm']
+    assert manager.recovering_services(CTXT) == ['n1@lvm', 'n5@lvm']
     clock.now += 60
-    assert manager.recovering_services(CTXT) == []
+    assert manager.recovering_services(CTXT) == ['n5@lvm']
 
 
 def test_services_are_read_again_when_told_so(manager, services):

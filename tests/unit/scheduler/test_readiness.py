@@ -41,6 +41,13 @@ class TestDeaf:
         assert len(began) == 1
         assert later.pauses == []
 
+    def test_nothing_is_placed_after_an_outage_that_only_the_heartbeat_noticed(
+            self, manager, began, ctxt):
+        manager.handle_lost_messages()
+        manager.receives_messages = lambda ctxt: True
+        assert not manager.is_ready()
+        assert len(began) == 1
+
     def test_retype_waits_too(self, manager, began, ctxt):
         volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'retyping',
                                           'previous_status': 'available', 'host': 'n1@lvm#lvm'})

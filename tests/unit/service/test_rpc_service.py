@@ -197,6 +197,7 @@ def test_a_service_whose_messages_do_not_arrive_is_down(make, ctxt, stopped):
     server.report_state(ctxt)
     assert row(ctxt).report_count == count
     assert server.manager.asked.count('heartbeat') > 2, 'leases are kept all the same'
+    assert server.manager.asked.count('handle_lost_messages') == 1
 
 
 def test_a_removed_row_is_made_again(make, ctxt):
