@@ -71,6 +71,12 @@ class KeepsTrash(abc.ABC):
         trash_place()."""
         return True
 
+    def snapshot_space(self, size: int) -> float:
+        """Return the GiB that a snapshot of a volume of `size` GiB takes from the pool at once, as
+        does one that a clone is copied from: what is in the trash is removed for that. A driver
+        overrides it if that is not 0."""
+        return 0
+
     @abc.abstractmethod
     def trash_volume(self, volume: Volume) -> bool:
         """Move a volume, whose export has been removed, to the trash; one that is there already is

@@ -20,7 +20,17 @@ class SizedDriver(file.FileVolumeDriver):
                           volumes=number, thin=False)
 
     def create_volume(self, volume):
-        made = os.path.exists(self._path(volume.name))  # by an attempt that was interrupted
-        if not made and self._pool_stats()['free_capacity_gb'] < volume.size:
-            raise exception.VolumeBackendAPIException(data='more was promised than there is')
+        self._require(volume.name, volume.size)
         return super().create_volume(volume)
+
+    def snapshot_space(self, size):
+        return size
+
+    def create_snapshot(self, snapshot):
+        self._require(snapshot.name, snapshot.volume_size)
+        return super().create_snapshot(snapshot)
+
+    def _require(self, name, size):
+        made = os.path.exists(self._path(name))  # by an attempt that was interrupted
+        if not made and self._pool_stats()['free_capacity_gb'] < size:
+            raise exception.VolumeBackendAPIException(data='more was promised than there is')

@@ -124,3 +124,14 @@ def test_a_volume_that_needs_the_space_gets_it(suite):
     client.action(made['id'], 'os-force_delete')
     client.wait_gone('volume', made['id'])
 
+
+def test_a_snapshot_that_needs_the_space_gets_it(suite):
+    client = suite.client()
+    kept, _path = _deleted(suite, client, LARGE)
+    made = client.ready_volume(LARGE)
+    snapshot = client.post('snapshots', {'snapshot': {'volume_id': made['id']}},
+                           expect=202)['snapshot']
+    client.wait_for_status('snapshot', snapshot['id'], 'available')
+    assert _in_trash(client) == {} and _files(suite, kept) == []
+    Oracle(suite).check()
+

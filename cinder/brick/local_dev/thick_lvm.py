@@ -56,6 +56,12 @@ class ThickLVM(lvm.LVM):
             self.change('lvcreate', '-s', '-y', '-l', '100%ORIGIN', '-n', name,
                         self.full_name(volume))
 
+    def snapshot_size(self, size: int) -> int:
+        """Return the bytes that a snapshot of a volume of `size` bytes takes at most."""
+        # Each chunk of 4 KiB needs 16 bytes of metadata; the headers need less than 64 KiB.
+        extent = self.group().extent
+        return -(-(size + size // 256 + 65536) // extent) * extent
+
     def clone(self, name: str, source: str, size: int, source_size: int,
               live: bool = False) -> None:
         """Create a volume with the data of another volume or of a snapshot.

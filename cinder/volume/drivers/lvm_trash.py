@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cinder import exception
-from cinder.brick.local_dev import lv_trash
+from cinder.brick.local_dev import lv_trash, thick_lvm
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields
 from cinder.volume.drivers import trash_names, volume_group
+from cinder.volume.drivers.exported import GIB
 from cinder.volume.drivers.trash_names import kept
 from cinder.volume.drivers.volume_group import lv_name
 
@@ -21,6 +22,10 @@ class KeepsDeleted(volume_group.GroupDriver, driver.KeepsTrash):
     """The part of LVMVolumeDriver for the trash."""
 
     has_trash = True
+
+    def snapshot_space(self, size: int) -> float:
+        vg = self.vg
+        return vg.snapshot_size(size * GIB) / GIB if isinstance(vg, thick_lvm.ThickLVM) else 0
 
     def trash_volume(self, volume: Volume) -> bool:
         with self._volume_free(volume):

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from oslo_log import log as logging
 
 from cinder import host_names, metrics, objects, operations
 from cinder.context import RequestContext
+from cinder.db import pools as pools_db
 from cinder.db import trash as trash_db
 from cinder.objects.types import wants_thick
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.host import trash
+from cinder.volume.host.space_needs import Need
 
 if TYPE_CHECKING:
     from cinder.volume.host.backend import Backend
@@ -118,23 +120,20 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-Need = tuple[objects.Volume, int]
-
-
 def make_room(ctxt: RequestContext, backend: Backend, operation: objects.Operation,
-              needs: Collection[Need]) -> None:
-    """Wait until the pools have space for volumes, if that is what their trash takes: the oldest in
-    it is removed first.
+              needs: Iterable[Need]) -> None:
+    """Wait until the pools have space, if that is what their trash takes: the oldest in it is
+    removed first.
 
-    :param needs: (volume, GiB that it needs more than it has) of each.
+    :param needs: see space_needs.py; looked at only if something may be in the trash.
     :raises NotYet: the removal is under way.
     """
     driver = trash.driver_of(backend)
     if driver is None or not trash.is_in_use(backend):
         return
     pools: dict[str | None, list[Need]] = {}
-    for volume, gib in needs:
-        pools.setdefault(volume.cluster_name or volume.host, []).append((volume, gib))
+    for need in filter(lambda each: each.gib, needs):
+        pools.setdefault(pools_db.pool_of(need.volume), []).append(need)
     # Of all pools, before the wait.
     if not [pool for pool, each in pools.items() if pool and _start_purges(
             ctxt, backend, driver, pool, each)]:
@@ -152,16 +151,14 @@ def _start_purges(ctxt: RequestContext, backend: Backend, driver: driver_api.Kee
     entries = trash_db.in_pool(ctxt, pool)
     if not entries:
         return False
-    # What one of them may have if it is thick is the least.
-    lacking = sum(gib for _volume, gib in needs) - min(
-        room(backend, volume) for volume, _gib in _one_of_each(needs))
+    lacking = _lacking(backend, needs)
     entries = _in_use(ctxt, driver, pool, entries) if lacking > 0 else []
     if not entries:
         return False
     for entry in entries:
         if entry.status != trash_db.PURGING:
             LOG.info('%s %s is removed from the trash of %s, because volume %s needs space.',
-                     entry.resource_type, entry.id, backend.host, needs[0][0].id)
+                     entry.resource_type, entry.id, backend.host, needs[0].volume.id)
             _start_purge(ctxt, entry)
         lacking -= entry.size
         if lacking <= 0:
@@ -169,9 +166,20 @@ def _start_purges(ctxt: RequestContext, backend: Backend, driver: driver_api.Kee
     return True
 
 
-def _one_of_each(needs: list[Need]) -> Collection[Need]:
-    """Return one need of a thin volume and one of a thick volume, as far as there are any."""
-    return {_is_thick(volume): (volume, gib) for volume, gib in needs}.values()
+def _lacking(backend: Backend, needs: list[Need]) -> float:
+    """Return how many GiB of what volumes need their pool does not have."""
+    # What one of them may have if it is thick is the least.
+    least = min(room(backend, volume) for volume in _one_of_each(needs))
+    if sum(need.gib for need in needs) > least:
+        # An attempt that was interrupted may have allocated some of it.
+        allocated = backend.driver.list_allocated([need.volume for need in needs if need.new])
+        needs = [need for need in needs if not need.new or need.volume.id not in allocated]
+    return sum(need.gib for need in needs) - least if needs else 0
+
+
+def _one_of_each(needs: list[Need]) -> Collection[objects.Volume]:
+    """Return a thin volume and a thick volume, as far as there are any."""
+    return {_is_thick(need.volume): need.volume for need in needs}.values()
 
 
 def _in_use(ctxt: RequestContext, driver: driver_api.KeepsTrash, pool: str,

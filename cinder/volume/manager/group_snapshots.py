@@ -10,6 +10,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources, generic_groups
 from cinder.volume.host import backend as backends
+from cinder.volume.host import space_needs, trash_room
 from cinder.volume.manager.task import Tasks
 
 # Metadata of snapshots that were created one after the other, and so are not consistent.
@@ -20,7 +21,7 @@ class GroupSnapshotEndpoint:
     """Messages about group snapshots of one back end."""
 
     def __init__(self, backend: backends.Backend) -> None:
-        self.driver = backend.driver
+        self.backend, self.driver = backend, backend.driver
         self._task = Tasks(backend.runner)
 
     def _groups(self, ctxt: RequestContext, operation: objects.Operation) -> driver_api.Groups:
@@ -35,6 +36,8 @@ class GroupSnapshotEndpoint:
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = [snapshot for snapshot in _snapshots(ctxt, work.resource)
                          if snapshot.status == 'creating']
+            trash_room.make_room(ctxt, self.backend, operation,
+                                 space_needs.of_snapshots(self.driver, snapshots))
             volumes = [snapshot.volume_id for snapshot in snapshots]
             with work.driver(), generic_groups.quiesced(self.driver, volumes):
                 made = self._groups(ctxt, operation).create_group_snapshot(work.resource, snapshots)

@@ -14,7 +14,7 @@ from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources, generic_groups, own_keys
 from cinder.volume.host import backend as backends
-from cinder.volume.host import exports, trash, trash_room
+from cinder.volume.host import exports, space_needs, trash, trash_room
 from cinder.volume.manager import key_waiting
 from cinder.volume.manager.task import Tasks
 
@@ -65,8 +65,8 @@ class GroupEndpoint:
             # created.
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
-            trash_room.make_room(ctxt, self.backend, operation,
-                                 [(volume, volume.size) for volume, _source in copies])
+            trash_room.make_room(ctxt, self.backend, operation, space_needs.of_new_volumes(
+                ctxt, self.driver, *(volume for volume, _source in copies)))
             sources = {source.id: source for _volume, source in copies}.values()
             with (work.driver(), key_waiting.awaited(ctxt, operation),
                   generic_groups.quiesced(self.driver, read_locked=sources)):

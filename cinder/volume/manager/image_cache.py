@@ -26,15 +26,14 @@ from cinder.volume import driver as driver_api
 from cinder.volume.driver_types import Fields
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
+from cinder.volume.manager import image_clones
 from cinder.volume.manager.task import Task
 
 LOG = logging.getLogger(__name__)
-# Arguments of an operation: the volume will be cloned, so no empty one was created; the cached
-# volume that it waited for.
-EXPECTED = 'cached'
+# Argument of an operation: the cached volume that it waited for.
 _AWAITED = 'awaited'
 # Those of a creation that the download needs too; 'fills_cache': of a cached volume itself.
-HANDED_OVER = ('image_id', 'fills_cache', certificates.ARGUMENT, EXPECTED)
+HANDED_OVER = ('image_id', 'fills_cache', certificates.ARGUMENT, image_clones.EXPECTED)
 # Seconds between two looks whether an image was fetched.
 _LONGEST_LOOK = 2
 # Columns of a cached volume that are those of the first volume cloned from it.
@@ -56,16 +55,13 @@ def clone(backend: backends.Backend, work: Task[objects.Volume],
     """Make the volume a clone of the cached image.
 
     :returns: columns of the volume; None: the image is neither cached nor going to be.
-    :raises NotYet: the image is being fetched.
+    :raises NotYet: the image is being fetched, or the trash makes room for the clone.
     """
-    volume, driver = work.resource, backend.driver
+    volume = work.resource
     cached = _find(backend, work, image) if _is_for(backend, volume, work.operation) else None
-    if cached is None or not isinstance(driver, driver_api.ClonesVolumes):
+    if cached is None:
         return None
-    with locks.read_lock(cached), work.driver():
-        # What an empty creation or an interrupted attempt left has the same name.
-        driver.delete_volume(volume)
-        made = driver.create_cloned_volume(volume, cached) or {}
+    made = image_clones.clone(backend, work, cached)
     with session.writer(work.ctxt):
         cache_db.touch(work.ctxt, cached.id)
         _notify(work.ctxt, 'hit', volume, image['id'])

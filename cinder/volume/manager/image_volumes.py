@@ -17,7 +17,7 @@ from cinder.image import glance, image_properties, image_verification
 from cinder.volume import driver as driver_api
 from cinder.volume.driver_types import Fields
 from cinder.volume.host import backend as backends
-from cinder.volume.host import locks
+from cinder.volume.manager import image_clones
 from cinder.volume.manager.task import Task
 
 LOG = logging.getLogger(__name__)
@@ -47,10 +47,10 @@ def clone(backend: backends.Backend, work: Task[objects.Volume], image: Mapping[
 
     :param urls: where the image service says that the data of the image is.
     :returns: columns of the volume; None: there is no such volume on this back end.
+    :raises NotYet: the trash makes room for the clone.
     """
-    volume, driver = work.resource, backend.driver
-    if not isinstance(driver, driver_api.ClonesVolumes) or not _is_for(
-            backend, volume, work.operation):
+    volume = work.resource
+    if not _is_for(backend, volume, work.operation):
         return None
     for source in _sources(work.ctxt, image, urls):
         reason = _obstacle(source, volume, image)
@@ -58,10 +58,7 @@ def clone(backend: backends.Backend, work: Task[objects.Volume], image: Mapping[
             LOG.info('Image %s is not cloned from volume %s to volume %s: %s.', image['id'],
                      source.id, volume.id, reason)
             continue
-        with locks.read_lock(source), work.driver():
-            # What an empty creation or an interrupted attempt left has the same name.
-            driver.delete_volume(volume)
-            made = driver.create_cloned_volume(volume, source) or {}
+        made = image_clones.clone(backend, work, source)
         LOG.info('Volume %s is a clone of volume %s, in which the image service keeps image %s.',
                  volume.id, source.id, image['id'])
         return made

@@ -25,6 +25,7 @@ from cinder.volume.host import locks
 from cinder.volume.manager import (
     encrypted_transfers,
     image_cache,
+    image_clones,
     image_registration,
     image_transfers,
     image_volumes,
@@ -110,9 +111,7 @@ class ImageEndpoint:
         if made is None:
             made = image_cache.clone(self.backend, work, image)
         if made is None:
-            if image_cache.EXPECTED in work.operation.arguments:
-                with work.driver():
-                    made = self.driver.create_volume(work.resource)
+            made = image_clones.create_empty(self.backend, work)
             self._write(work, image, new=True)
         return image, made or {}
 
@@ -137,6 +136,7 @@ class ImageEndpoint:
             return None
         urls = image_volumes.urls_of(self.backend, image)
         if isinstance(self.driver, driver_api.ClonesImages):
+            image_clones.make_room(self.backend, work)
             with work.driver():
                 if self.driver.clone_image(work.resource, image, urls):
                     return {}

@@ -4,7 +4,7 @@
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
 from cinder.volume.host import backend as backends
-from cinder.volume.host import backup_snapshots, trash
+from cinder.volume.host import backup_snapshots, space_needs, trash, trash_room
 from cinder.volume.manager.task import Tasks
 
 # Seconds until the deletion of the snapshot of a backup that is still open is tried again.
@@ -23,6 +23,8 @@ class SnapshotEndpoint:
                         snapshot: objects.Snapshot | None = None) -> None:
         """Create the snapshot."""
         with self._task(ctxt, operation, snapshot) as work:
+            trash_room.make_room(ctxt, self.backend, operation,
+                                 space_needs.of_snapshots(self.driver, [work.resource]))
             with work.driver():
                 made = self.driver.create_snapshot(work.resource) or {}
             work.succeed(**made, progress='100%')

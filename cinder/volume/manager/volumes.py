@@ -17,8 +17,15 @@ from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources
 from cinder.volume.host import backend as backends
-from cinder.volume.host import exports, locks, trash, trash_room
-from cinder.volume.manager import backups, image_cache, image_volumes, images, key_waiting
+from cinder.volume.host import exports, locks, space_needs, trash, trash_room
+from cinder.volume.manager import (
+    backups,
+    image_cache,
+    image_clones,
+    image_volumes,
+    images,
+    key_waiting,
+)
 from cinder.volume.manager.task import Task, Tasks
 
 LOG = logging.getLogger(__name__)
@@ -69,9 +76,10 @@ class VolumeEndpoint:
         columns to store."""
         if (image_volumes.is_expected(ctxt, self.backend, volume, operation)
                 or image_cache.has_image(ctxt, self.backend, volume, operation)):
-            operation.arguments[image_cache.EXPECTED] = True
+            operation.arguments[image_clones.EXPECTED] = True
             return {}
-        trash_room.make_room(ctxt, self.backend, operation, [(volume, volume.size)])
+        trash_room.make_room(ctxt, self.backend, operation,
+                             space_needs.of_new_volumes(ctxt, self.driver, volume))
         with work.driver(), key_waiting.awaited(ctxt, operation):
             return create_sources.fill(self.driver, ctxt, volume,
                                        with_header='image_id' not in operation.arguments,
@@ -144,7 +152,7 @@ class VolumeEndpoint:
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             trash_room.make_room(ctxt, self.backend, operation,
-                                 [(volume, new_size - volume.size)])
+                                 [space_needs.Need(volume, new_size - volume.size)])
             with work.driver():
                 exports.close(ctxt, self.backend, volume)
                 # After an interruption another extend may have finished first.

@@ -490,6 +490,17 @@ def test_thin_or_thick(lvm_type, there, version, thin):
     assert ('vg-pool' in group.volumes) is (thin or 'vg-pool' in there)
 
 
+@pytest.mark.parametrize('lvm_type', ['thin', 'default'])
+def test_the_space_of_a_snapshot(lvm_type):
+    storage = LVMStorage(lvm_type)
+    volume = storage.volume(2)
+    free = storage.driver.get_volume_stats(refresh=True)['pools'][0]['free_capacity_gb']
+    storage.driver.create_snapshot(volumes.snapshot(volume))
+    taken = free - storage.driver.get_volume_stats(refresh=True)['pools'][0]['free_capacity_gb']
+    told = storage.driver.snapshot_space(volume.size)
+    assert 0 <= told - taken < 0.02 and (told > volume.size) is (lvm_type == 'default')
+
+
 def test_a_missing_group_is_named():
     group = FakeVolumeGroup()
     group.missing = True

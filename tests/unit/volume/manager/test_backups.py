@@ -137,8 +137,9 @@ class TestSources:
         """The endpoint that creates and deletes the snapshots."""
         made = SnapshotEndpoint(manager.backend)
         made.driver = storage.driver
-        made.backend = types.SimpleNamespace(driver=storage.driver,
-                                             configuration=manager.backend.configuration)
+        made.backend = types.SimpleNamespace(
+            driver=storage.driver, configuration=manager.backend.configuration, has_trashed=False,
+            cluster=None)
         return made
 
     @pytest.fixture

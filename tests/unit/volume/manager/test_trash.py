@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trash: what goes there, comes back, and is removed for ever, from request to file."""
 import datetime
-import uuid
 
 import pytest
 import sqlalchemy as sa
@@ -28,7 +27,8 @@ from cinder.volume.api import trash as trash_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.host import audit, trash_room
 from cinder.volume.host import trash as host_trash
-from cinder.volume.manager import failover_rows, migration_rows
+from cinder.volume.host.space_needs import Need
+from cinder.volume.manager import failover_rows
 from tests.fakes.journal import wake
 from tests.unit.volume.conftest import BACKEND, POOL
 
@@ -768,62 +768,6 @@ def test_what_needs_space_gets_that_of_the_oldest(ctxt, manager, volume, run, se
     assert {each.name for each in folder.iterdir()} == {volumes_db.get(ctxt, made.id).name}
 
 
-def _copied_group(ctxt, source):
-    """A group whose only volume is to be a clone of another one, and the operation."""
-    group = groups_db.create(ctxt, {
-        'project_id': ctxt.project_id, 'user_id': 'u1', 'status': 'creating', 'host': POOL,
-        'name': 'g'}, [types_db.default(ctxt).id],
-        group_types_db.create(ctxt, {'name': 'kind', 'is_public': True}, {}))
-    made = [volumes_db.create(ctxt, {
-        'project_id': ctxt.project_id, 'size': 1, 'status': 'creating', 'host': POOL,
-        'group_id': group.id, 'source_volid': source.id, 'use_quota': True})
-        for _number in range(2)]
-    return made, operations_db.create(ctxt, 'group.copy', groups_db.get(ctxt, group.id),
-                                      host=BACKEND)
-
-
-def _migrated(ctxt, source):
-    """The target of a migration, and the operation that creates it."""
-    migration = operations_db.create(ctxt, 'volume.migrate', source, host='other@b', arguments={
-        'destination': {'host': POOL, 'cluster_name': None}})
-    operations_db.claim(ctxt, migration, 'other@b', 60)
-    target, operation = migration_rows.add_target(ctxt, migration, source, str(uuid.uuid4()))
-    return [target], operation
-
-
-def _retyped(ctxt, source):
-    """The same of a retype to another back end."""
-    new = types_db.create(ctxt, {'name': 'new', 'is_public': True})
-    retype = operations_db.create(ctxt, 'volume.retype', source, host='other@b', arguments={
-        'destination': {'host': POOL, 'cluster_name': None}, 'new_type_id': new.id})
-    operations_db.claim(ctxt, retype, 'other@b', 60)
-    target, operation = migration_rows.add_target(ctxt, retype, source, str(uuid.uuid4()))
-    return [target], operation
-
-
-@pytest.mark.parametrize('needs', [_copied_group, _migrated, _retyped])
-def test_copies_get_the_space_of_the_oldest(ctxt, manager, volume, run, sent, full, folder, needs):
-    for _number in range(3):
-        other = volumes_db.create(ctxt, {
-            'project_id': ctxt.project_id, 'size': 1, 'status': 'available', 'host': POOL,
-            'launched_at': session.utcnow(), 'use_quota': True})
-        (folder / other.name).write_bytes(b'old')
-        volumes_api.delete(ctxt, other)
-        assert run().state == 'done'
-    made, operation = needs(ctxt, volume)
-    handler = manager.runner.handlers[operation.verb]
-    sent.clear()
-    with pytest.raises(exception.NotYet, match='space that the trash takes'):
-        handler(ctxt, operation, None)
-    assert [method for method, _arguments in sent] == ['purge_trash'] * len(made)
-    for _method, arguments in list(sent):
-        manager.runner.handlers['trash.purge'](ctxt, **arguments)
-    wake(ctxt, operations_db.get(ctxt, operation.id))
-    handler(ctxt, operations_db.get(ctxt, operation.id), None)
-    assert {volumes_db.get(ctxt, each.id).status for each in made} == {'available'}
-    assert len(trash_db.list_rows(ctxt).rows) == 3 - len(made)
-
-
 def test_a_pool_that_was_filled_gets_the_space_of_the_oldest(ctxt, manager, volume, run, sent,
                                                             full):
     volumes_api.delete(ctxt, volume)
@@ -844,14 +788,14 @@ def test_what_is_on_another_storage_is_not_removed_for_space(ctxt, manager, tras
     trash_room.purge_due(ctxt, manager.backend)
     found = trash_db.get(ctxt, trashed.id)
     trash_room.make_room(ctxt, manager.backend, None,
-                         [(getattr(found, 'volume', found), 1)])
+                         [Need(getattr(found, 'volume', found), 1)])
     assert sent == [] and _row(ctxt, trashed.id)['status'] == 'kept'
 
 
 def test_space_that_is_there_purges_nothing(ctxt, manager, trashed, sent):
     sent.clear()
     found = trash_db.get(ctxt, trashed.id)
-    trash_room.make_room(ctxt, manager.backend, None, [(found.get('volume') or found, 1)])
+    trash_room.make_room(ctxt, manager.backend, None, [Need(found.get('volume') or found, 1)])
     assert sent == []
 
 
@@ -1005,7 +949,7 @@ def test_an_empty_trash_without_the_option_costs_no_statement(ctxt, manager, vol
     manager.backend.publish(ctxt)
     for name in ('in_pool', 'of_volume'):
         monkeypatch.setattr(trash_db, name, lambda *_args: pytest.fail('it looks'))
-    trash_room.make_room(ctxt, manager.backend, None, [(volume, 1)])
+    trash_room.make_room(ctxt, manager.backend, None, [Need(volume, 1)])
     volumes_api.delete(ctxt, volume)
     assert run().state == 'done' and not list(folder.iterdir())
 
