@@ -11,6 +11,7 @@ from cinder.context import RequestContext
 from cinder.db import models, session
 
 _T = models.UnusedKey.__table__
+_DAY = 24 * 3600
 
 
 class UnusedKey(NamedTuple):
@@ -26,6 +27,7 @@ class LeftKey(NamedTuple):
     id: str
     project_id: str | None
     created_at: datetime.datetime
+    volume_id: str | None
 
 
 @session.retry_on_deadlock
@@ -57,6 +59,22 @@ def list_left(ctxt: RequestContext, seconds: float) -> list[LeftKey]:
         return [LeftKey(*row) for row in conn.execute(
             sa.select(*(_T.c[name] for name in LeftKey._fields)).where(
                 _T.c.created_at < session.in_seconds(-seconds)).order_by(_T.c.created_at))]
+
+
+@session.retry_on_deadlock
+def take_left(ctxt: RequestContext, seconds: float, limit: int) -> list[LeftKey]:
+    """Return some of list_left() that were not tried for a day."""
+    with session.reader(ctxt) as conn:
+        found = [LeftKey(*row) for row in conn.execute(
+            sa.select(*(_T.c[name] for name in LeftKey._fields)).where(
+                _T.c.created_at < session.in_seconds(-seconds),
+                sa.func.coalesce(_T.c.updated_at, _T.c.created_at) < session.in_seconds(-_DAY))
+            .order_by(_T.c.created_at).limit(limit))]
+    if found:
+        with session.writer(ctxt) as conn:
+            conn.execute(_T.update().where(_T.c.id.in_([each.id for each in found])).values(
+                updated_at=session.utcnow()))
+    return found
 
 
 @session.retry_on_deadlock

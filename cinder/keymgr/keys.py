@@ -281,12 +281,13 @@ def release(ctxt: RequestContext, key_id: str | None, volume_id: str | None,
 
 
 def _delete_if_unused(ctxt: RequestContext, key_id: str, volume_id: str | None,
-                      project_id: str | None = None) -> bool | None:
+                      project_id: str | None = None,
+                      users: 'list[RequestContext | Credential] | None' = None) -> bool | None:
     """Return whether a key was deleted; False: it is used; None: that failed, and it is noted."""
     try:
         if volume_id is not None and keys_db.is_used(ctxt, key_id, volume_id):
             return False
-        _delete(identities(ctxt), key_id)
+        _delete(users or identities(ctxt), key_id)
     except Exception as exc:
         LOG.warning('Key %s is no longer used, but could not be deleted from the key manager, '
                     'which is tried again later: %s', key_id, failures.one_line(exc))
@@ -305,25 +306,21 @@ def withdraw(ctxt: RequestContext, key_id: str, resource_id: str) -> None:
 def delete_abandoned(ctxt: RequestContext, limit: int = 3) -> None:
     """Delete keys that requests of the project of the caller have made without a commit, and keys
     of the services. Those of other users of the project are left if the key manager does not let
-    them be deleted. After key_intents.KEPT_SECONDS the services delete them, with a role in their
-    project where keys have owners."""
+    them be deleted; see left_keys.py."""
     for project_id, who in ((ctxt.project_id, identities(ctxt)[0]), (None, service_credentials())):
         if who is None or (project_id is None) != (who is not ctxt):
             continue
         for intent in key_intents.abandon(ctxt, project_id, limit):
-            _try_to_delete(ctxt, identities(ctxt) if who is ctxt else [who], intent,
-                           who is not ctxt or intent.user_id == ctxt.user_id)
-    service = service_credentials()
-    if service is None and sharing.has_owners(manager()):
-        return
-    for intent in key_intents.take_left(ctxt, limit):
-        _try_to_delete(ctxt, [sharing.within(service, intent.project_id) or ctxt], intent,
-                       not sharing.has_owners(manager()))
+            delete_uncommitted(ctxt, identities(ctxt) if who is ctxt else [who], intent,
+                               who is not ctxt or intent.user_id == ctxt.user_id)
 
 
-def _try_to_delete(ctxt: RequestContext, users: 'list[RequestContext | Credential]',
-                   intent: key_intents.Intent, sees_all: bool) -> None:
-    """:param users: who may delete the key; the first one looks for it
+def delete_uncommitted(ctxt: RequestContext, users: 'list[RequestContext | Credential]',
+                       intent: key_intents.Intent, sees_all: bool) -> None:
+    """Delete the key of a request that was given up, if it exists and has no user. A failure is
+    logged.
+
+    :param users: who may delete the key; the first one looks for it
     :param sees_all: a key that is not found is not there; Barbican may hide those of others
     """
     try:
@@ -348,9 +345,13 @@ def delete_unused(ctxt: RequestContext, limit: int = 10) -> int:
                for found in unused_keys.of_project(ctxt, ctxt.project_id, limit))
 
 
-def delete_noted(ctxt: RequestContext, found: unused_keys.UnusedKey) -> bool:
-    """Delete a key that was noted as unused, unless it is used; return False if that fails."""
-    deleted = _delete_if_unused(ctxt, *found)
+def delete_noted(ctxt: RequestContext, found: unused_keys.UnusedKey,
+                 users: 'list[RequestContext | Credential] | None' = None) -> bool:
+    """Delete a key that was noted as unused, unless it is used; return False if that fails.
+
+    :param users: who may delete it; identities() by default.
+    """
+    deleted = _delete_if_unused(ctxt, *found, users=users)
     if deleted is None:
         unused_keys.put_last(ctxt, found.id)
         return False

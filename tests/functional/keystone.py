@@ -159,11 +159,13 @@ class Keystone:
             'name': name, 'password': PASSWORD, 'domain_id': 'default'}})['user']['id']
         self.call('PUT', f'{where}/users/{user}/roles/{self._roles[role]}')
 
-    def add_role(self, name: str, project: str, role: str) -> None:
-        """Give a user one more role in a project."""
+    def add_role(self, name: str, project: str, role: str) -> str:
+        """Give a user one more role in a project; return the path of that."""
         user, = self.call('GET', f'/users?name={name}')['users']
         place, = self.call('GET', f'/projects?name={project}')['projects']
-        self.call('PUT', f'/projects/{place["id"]}/users/{user["id"]}/roles/{self._roles[role]}')
+        path = f'/projects/{place["id"]}/users/{user["id"]}/roles/{self._roles[role]}'
+        self.call('PUT', path)
+        return path
 
     def add_endpoint(self, kind: str, url: str) -> str:
         """Put a service of this type into the catalog; returns its id."""

@@ -274,12 +274,9 @@ class World:
 @pytest.fixture(scope='module')
 def creator(identity_service):
     """Give the user of the services the role with which Barbican lets it own keys."""
-    call, services = identity_service.call, identity_service.projects['services']
-    user = call('GET', f'/users?name={SERVICE}')['users'][0]['id']
-    role = next(each['id'] for each in call('GET', '/roles')['roles'] if each['name'] == 'member')
-    call('PUT', f'/projects/{services}/users/{user}/roles/{role}')
+    role = identity_service.add_role(SERVICE, 'services', 'member')
     yield
-    call('DELETE', f'/projects/{services}/users/{user}/roles/{role}')
+    identity_service.call('DELETE', role)
 
 
 @pytest.fixture
@@ -406,6 +403,47 @@ def _give_up_requests(guarded):
         conn.execute(sa.text("UPDATE key_intents SET created_at = '2020-01-01', "
                              "updated_at = '2020-01-01'"))
     engine.dispose()
+
+
+_NOTES = ("INSERT INTO key_intents (id, project_id, abandoned, created_at, updated_at) VALUES "
+          "(:ident, :project, false, '2020-01-01', '2020-01-01')",
+          "INSERT INTO unused_keys (id, project_id, volume_id, created_at) VALUES "
+          "(:ident, :project, :volume, '2020-01-01')")
+
+
+@pytest.fixture
+def administrator(identity_service):
+    """Let the user of the services delete the keys of a project."""
+    role = identity_service.add_role(SERVICE, 'own', 'admin')
+    yield
+    identity_service.call('DELETE', role)
+
+
+def test_keys_of_users_who_never_return(world, guarded, key_service, administrator):
+    """The services delete them without a request, but none that has a user."""
+    token, mark = world.member.headers['X-Auth-Token'], str(uuid.uuid4())
+    volume = world.create('luks2', formats=False)
+    used = world.key(volume)
+    name = key_service.call('GET', f'/secrets/{used}', token=token)['name']
+    uncommitted, unused = (key_service.store(b'k' * 32, token, 'symmetric', name=each)
+                           for each in (f'cinder-{mark}', 'of a volume that is gone'))
+    assert world.held() == {uncommitted, unused, used}
+    engine = sa.create_engine(guarded.database)
+    with engine.begin() as conn:
+        for statement, idents in zip(_NOTES, ((mark, name.removeprefix('cinder-')),
+                                              (unused, used)), strict=True):
+            for ident in idents:
+                conn.execute(sa.text(statement), {
+                    'ident': ident, 'project': guarded.keystone.projects['own'],
+                    'volume': volume})
+
+    def notes():
+        with engine.connect() as conn:
+            return conn.execute(sa.text('SELECT id FROM key_intents UNION '
+                                        'SELECT id FROM unused_keys')).scalars().all()
+    wait_until(lambda: not notes(), 30, lambda: f'of all notes {notes()} are left')
+    engine.dispose()
+    assert world.held() == {used}
 
 
 def test_a_key_manager_that_is_silent(world, key_service, guarded):

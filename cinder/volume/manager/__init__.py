@@ -9,6 +9,7 @@ from oslo_service import periodic_task
 from cinder import context, metrics, operations
 from cinder.conf import CONF
 from cinder.db import services as services_db
+from cinder.keymgr import left_keys
 from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.host import (
@@ -68,6 +69,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
             bounds=self.backend.bounds(), kind_of=self.backend.kind_of)
         self._watch = health.Watch(self.backend)
         self._purge = purge.Purge(self.backend)
+        self._left_keys = left_keys.LeftKeys()
         volume_endpoint = volumes.VolumeEndpoint(self.backend)
         snapshot_endpoint = snapshots.SnapshotEndpoint(self.backend)
         group_endpoint = groups.GroupEndpoint(self.backend)
@@ -186,6 +188,11 @@ class VolumeManager(periodic_task.PeriodicTasks):
         if self.is_working():
             self._purge.start()
             trash_room.purge_due(ctxt, self.backend)
+
+    @periodic_task.periodic_task(spacing=left_keys.SECONDS)
+    def delete_left_keys(self, ctxt: context.RequestContext) -> None:
+        """Delete keys whose users have not come back for a week."""
+        self._left_keys.start(ctxt)
 
     @periodic_task.periodic_task(spacing=_SHARED_SECONDS)
     def drop_unused_images(self, ctxt: context.RequestContext) -> None:

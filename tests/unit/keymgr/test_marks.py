@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of requests that died before their commit are found and deleted, and no others."""
-import types
-
 import pytest
 import sqlalchemy as sa
 
@@ -99,35 +97,6 @@ def test_keys_of_other_users_are_left(caller, key_manager):
     _age(caller, key_intents.KEPT_SECONDS + 1)
     keys.delete_abandoned(_caller('u2'))
     assert not key_manager.kept and not _intents(caller)
-
-
-@pytest.mark.parametrize(('role', 'owners', 'left'), [
-    (True, True, 0), (False, True, 1), (None, True, 1), (None, False, 0)])
-def test_the_keys_of_a_user_who_never_returns(caller, key_manager, monkeypatch, role, owners, left):
-    """A request of any project has the services delete them after a week, if they have a role in
-    the project of the key, or if keys have no owners."""
-    made = keys.create(context.RequestContext(user_id='gone', project_id='p2', overwrite=False),
-                       SETTINGS)
-    _age(caller, key_intents.KEPT_SECONDS - 60)
-    service = types.SimpleNamespace(user_id='gone' if role else 'cinder', _project_id='services',
-                                    _project_name='services', _trust_id='trust')
-    asked = []
-    monkeypatch.setattr(keys, 'service_credentials', lambda: None if role is None else service)
-    monkeypatch.setattr(keys.sharing, 'has_owners', lambda _manager: owners)
-    if not owners:
-        key_manager.kept[made] = (caller.user_id, key_manager.kept[made][1])
-    real = marks.named
-    monkeypatch.setattr(marks, 'named', lambda manager, who, name: (
-        asked.append(getattr(who, '_project_id', None)), real(manager, who, name))[1])
-    keys.delete_abandoned(caller)
-    assert made in key_manager.kept and not asked
-    _age(caller, key_intents.KEPT_SECONDS + 1)
-    keys.delete_abandoned(caller)
-    assert len(key_manager.kept) == len(_intents(caller)) == left
-    assert asked == ([] if role is None and owners else ['p2' if owners else None])
-    assert (service._project_id, service._trust_id) == ('services', 'trust')
-    keys.delete_abandoned(caller)  # once in a day
-    assert len(asked) <= 1
 
 
 @pytest.mark.parametrize(('error', 'stays'), [
