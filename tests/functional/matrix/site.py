@@ -262,7 +262,12 @@ class Site:
         return self.folder / name
 
     def report(self) -> None:
-        """Let the scheduler know of all the room that there is, again."""
+        """Let the scheduler know of all the room that there is, and of no more.
+
+        It forgets its promises as if it had just started: that the rows were put back shows only
+        where a count decreased, and each pair would leave a GiB of them until no room is left.
+        """
+        self.scheduler.host_manager._backends.clear()
         for manager in self.services.values():
             manager.backend.publish(ADMIN)
 

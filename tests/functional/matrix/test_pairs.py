@@ -71,6 +71,21 @@ def test_pairs_that_once_found_a_fault(player):
     _play(player, [Pair(known[name], *rest) for name, *rest in FAULTS])
 
 
+def test_no_pair_leaves_a_promise_of_space(player):
+    operation = next(each for each in OPERATIONS if str(each) == 'create in group [group, new]')
+    pair = next(each for each in player.pairs(operation)
+                if each.step == 'volume.create:schedule:commit:before')
+    left = []
+    for _ in range(3):
+        player.restore(player.world(operation.world))
+        left.append({pool.pool_name: pool.capacity.known
+                     for backend in player.site.scheduler.host_manager._backends.values()
+                     for pool in backend.pools})
+        _play(player, [pair])
+    assert left[0]
+    assert left == left[:1] * 3
+
+
 def test_every_verb_of_the_volume_service_is_under_way_in_some_pair(player):
     seen = set()
     for operation in OPERATIONS:
