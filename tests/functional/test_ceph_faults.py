@@ -128,9 +128,17 @@ def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_
     assert 'failed to create it' in told[volume['id']], told
     client.delete(f'snapshots/{snapshot["id"]}', expect=202)
     client.delete(f'volumes/{volume["id"]}', expect=202)
+    # The scheduler goes by the last report, and refuses an extension beyond the space in it.
+    wait_until(lambda: reported_space(client), 90, 'a report of space')
     kept.request()
     done(kept)
     Oracle(ceph_suite).check(60)
+
+
+def reported_space(client):
+    """Return how many GiB are free by the last report of the only pool."""
+    pool, = client.get('scheduler-stats/get_pools?detail=true')['pools']
+    return pool['capabilities']['free_capacity_gb']
 
 
 def quota(cluster, pool, reached):
