@@ -208,7 +208,7 @@ class RBD:
 
     def clone(self, ioctx, name, snapshot, child_ioctx, child, **_layout):
         parent = ioctx.pool.find(name)
-        made_of = _snapshot(parent, snapshot)
+        made_of = _opened(parent, snapshot)
         self._require_free(child_ioctx.pool, child)
         self._add(child_ioctx, child, made_of['size'], made_of['data'],
                   (ioctx.pool, parent, made_of))
@@ -290,6 +290,14 @@ def _snapshot(image, name):
     raise Error(errno.ENOENT, f'no snapshot {name}')
 
 
+def _opened(image, name):
+    """Return a snapshot, unless its creation was interrupted before it had an object map."""
+    found = _snapshot(image, name)
+    if not found['has_map']:
+        raise Error(errno.ENOENT, f'no object map of snapshot {name}')
+    return found
+
+
 class Image:
     """As rbd.Image."""
 
@@ -297,7 +305,7 @@ class Image:
         self._ioctx = ioctx
         self._image = ioctx.pool.images[ident] if ident in ioctx.pool.images else (
             ioctx.pool.find(name))
-        self._view = _snapshot(self._image, snapshot) if snapshot else None
+        self._view = _opened(self._image, snapshot) if snapshot else None
         self._watch = None if read_only else {'addr': '127.0.0.1:0/1', 'id': 1, 'cookie': 1}
         if self._watch:
             self._image.open.append(self._watch)
@@ -326,7 +334,8 @@ class Image:
             raise Error(errno.EEXIST)
         self._image.snapshots.append({
             'id': next(self._ioctx.cluster.numbers), 'name': name, 'size': self._image.size,
-            'namespace': USER, 'data': bytes(self._image.data), 'protected': False})
+            'namespace': USER, 'data': bytes(self._image.data), 'protected': False,
+            'has_map': True})
 
     def remove_snap(self, name):
         found = _snapshot(self._image, name)

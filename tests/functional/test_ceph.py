@@ -160,6 +160,16 @@ def test_an_interrupted_move_to_the_trash_is_finished(storage, is_named):
     assert storage.names() == []
 
 
+def test_a_snapshot_that_was_half_made_is_made_again(storage):
+    snapshot, clone = storage.snapshot(storage.volume(data=contract.ONE)), volumes.volume()
+    storage.driver.run(ceph.half_make, snapshot.volume.name, snapshot.name)
+    with pytest.raises(exception.VolumeBackendAPIException, match='not found'):
+        storage.driver.create_volume_from_snapshot(clone, snapshot)
+    storage.driver.create_snapshot(snapshot)
+    storage.driver.create_volume_from_snapshot(clone, snapshot)
+    assert storage.read(clone, len(contract.ONE)) == contract.ONE
+
+
 def encoded(text):
     return struct.pack('<I', len(text)) + text.encode()
 

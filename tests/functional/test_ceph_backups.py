@@ -18,6 +18,7 @@ import cinder.conf
 from cinder import exception, objects
 from cinder.backup import devices
 from cinder.backup.ceph import names, pieces
+from cinder.backup.ceph import pool as pools
 from cinder.backup.chunked import reader, writer
 from cinder.backup.drivers.ceph import CephBackupDriver
 from cinder.backup.drivers.posix import PosixBackupDriver
@@ -247,6 +248,29 @@ def test_interrupted_work_goes_on_where_it_was(bench, monkeypatch, incremental, 
     # Each interrupted attempt has recorded five pieces.
     total = len(list(pieces.cut(pieces.merged((start, MIB) for start in bench.data(volume)), GIB)))
     assert counts[-1][2] <= total - 5 if same else counts[-1][2] >= total - 5
+    chain = [parent, row] if incremental else [row]
+    assert bench.restored(chain) == bench.data(volume)
+    bench.volumes.delete_volume(volume)
+    bench.delete(*reversed(chain))
+
+
+@pytest.mark.parametrize('incremental', [False, True])
+def test_a_backup_whose_snapshot_was_half_made_is_finished(bench, incremental):
+    volume = bench.volume()
+    bench.change(volume)
+    parent = bench.backup(volume)[0] if incremental else None
+    bench.change(volume)
+    row = bench.row(volume.id, parent)
+
+    def interrupt(pool):
+        ceph.half_make(pool, *pools.locate(pool, row))
+        pools.remove_metadata(pool, row)
+    with bench.opened(volume) as disk:
+        for is_interrupted in (True, False):
+            bench.store.write(row, Source(Image(disk), GIB), parent=parent, volume_meta={},
+                              progress=lambda *_counts: None)
+            if is_interrupted:
+                bench.store.cluster.run('backups', interrupt)
     chain = [parent, row] if incremental else [row]
     assert bench.restored(chain) == bench.data(volume)
     bench.volumes.delete_volume(volume)

@@ -11,7 +11,7 @@ from cinder.backup.ceph import names, pieces
 from cinder.backup.ceph import pool as pools
 from cinder.backup.facts import Progress, Source, Written
 from cinder.backup.volume_data import Range
-from cinder.brick.ceph import errors
+from cinder.brick.ceph import errors, images
 from cinder.brick.ceph.pool import Pool
 
 # Key of the metadata of an image: what is done of the backup that is being written.
@@ -33,7 +33,7 @@ def write(pool: Pool, backup: objects.Backup, source: Source, *, layout: dict[st
     if parent is None:
         fresh = _create(pool, name, source.size, layout)
     with pool.image(name) as image:
-        if pools.snapshot_of(backup, pools.snapshots(image)) is None:
+        if not _is_written(pool, name, image, backup):
             work = _Write(pool, image, backup, source, most, progress)
             if parent is not None:
                 work.compare(_snapshot_of_parent(pool, name, image, parent))
@@ -50,6 +50,15 @@ def write(pool: Pool, backup: objects.Backup, source: Source, *, layout: dict[st
     with fault_points.around('backup.create:metadata'):
         pools.write_metadata(pool, backup, volume_meta)
     return written
+
+
+def _is_written(pool: Pool, name: str, image: Any, backup: objects.Backup) -> bool:
+    """Return whether an open image has the snapshot of a backup. One that was half made goes."""
+    found = pools.snapshot_of(backup, pools.snapshots(image))
+    if found and not images.can_open(pool, name, found):
+        images.drop_snapshot(image, found)
+        return False
+    return found is not None
 
 
 def complete(backup: objects.Backup) -> Written:

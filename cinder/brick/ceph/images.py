@@ -51,14 +51,22 @@ def size_of(pool: Pool, name: str, snapshot: str | None = None) -> int:
         return int(image.size())
 
 
-def all_exist(pool: Pool, names: Iterable[str]) -> bool:
-    """Return whether all of these images exist."""
+def can_open(pool: Pool, name: str, snapshot: str | None = None) -> bool:
+    """Return whether an image or snapshot exists and is whole.
+
+    librbd lists a snapshot first, and writes its object map after that. Without the map, which a
+    creation that was killed leaves like that, the snapshot can only be removed.
+    """
     try:
-        for name in names:
-            size_of(pool, name)
+        size_of(pool, name, snapshot)
     except errors.NotFound:
         return False
     return True
+
+
+def all_exist(pool: Pool, names: Iterable[str]) -> bool:
+    """Return whether all of these images exist."""
+    return all(can_open(pool, name) for name in names)
 
 
 def grow(pool: Pool, name: str, size: int) -> None:
@@ -75,12 +83,18 @@ def grow(pool: Pool, name: str, size: int) -> None:
 
 
 def create_snapshot(pool: Pool, name: str, snapshot: str) -> None:
-    """Create a snapshot of an image; one that exists is kept."""
+    """Create a snapshot of an image; one that exists is kept if it is whole."""
+    try:
+        _create_snapshot(pool, name, snapshot)
+    except errors.Exists:
+        if not can_open(pool, name, snapshot):
+            remove_snapshot(pool, name, snapshot)
+            _create_snapshot(pool, name, snapshot)
+
+
+def _create_snapshot(pool: Pool, name: str, snapshot: str) -> None:
     with pool.image(name) as image:
-        try:
-            image.create_snap(snapshot)
-        except errors.Exists:
-            return
+        image.create_snap(snapshot)
 
 
 def remove_snapshot(pool: Pool, name: str, snapshot: str) -> None:

@@ -144,6 +144,20 @@ def test_a_passing_snapshot_that_is_removed_late_is_made_again(storage, ceph):
     assert operation.state() == EXPECTED['clone_volume']
 
 
+@pytest.mark.parametrize(('name', 'snapshot'), [
+    ('take_snapshot', lambda operation: operation.taken.name),
+    ('clone_volume', lambda operation: operation.new.name + rbd.PASSING)], ids=['kept', 'passing'])
+def test_a_snapshot_that_was_half_made_is_made_again(storage, ceph, name, snapshot):
+    operation = Operation(storage).prepare()
+    source = ceph.pools['rbd'].find(operation.source.name)
+    librbd.Image(storage.driver.run(lambda pool: pool.ioctx), source.name).create_snap(
+        snapshot(operation))
+    source.snapshots[-1]['has_map'] = False
+    getattr(operation, name)()
+    assert operation.state() == EXPECTED[name]
+    assert all(each['has_map'] for each in source.snapshots)
+
+
 @pytest.mark.parametrize(('name', 'call'), [
     ('create', 'RBD.create'), ('from_snapshot', 'RBD.clone'), ('clone_volume', 'RBD.clone')])
 def test_an_image_whose_id_exists_gets_another_one(storage, ceph, name, call):
