@@ -182,13 +182,15 @@ def onto_disk(source: str, disk_format: str, target: nbd.Target,
 
 
 def from_disk(source: str, target: str, disk_format: str, size: int,
-              execute: Callable = command.execute) -> None:
+              execute: Callable = command.execute, check: Callable[[], None] | None = None) -> None:
     """Convert the raw data in `source` to another format in the file `target`.
 
+    :param check: called while qemu-img runs; an error that it raises ends it.
     :raises ProcessExecutionError: qemu-img failed.
     """
     _convert(execute, image_properties.QEMU_NAMES[disk_format], os.path.abspath(source), target,
-             2 * size + image_properties.GIB, '-f', 'raw', *_FORMAT_OPTIONS.get(disk_format, ()))
+             2 * size + image_properties.GIB, '-f', 'raw', *_FORMAT_OPTIONS.get(disk_format, ()),
+             check=check)
 
 
 def _convert(execute: Callable, wanted: str, source: str, target: str, largest: int,

@@ -14,7 +14,7 @@ import pytest
 from tests.functional.oracle import Oracle
 from tests.functional.processes import children, wait_until
 from tests.functional.suite import BACKEND, Suite
-from tests.functional.test_images import MIB, begun
+from tests.functional.test_images import MIB, begun, upload
 
 SLOW = 'slow'
 RATE = 16 * MIB
@@ -166,17 +166,23 @@ def test_a_deletion_while_it_is_fetched(suite, client, image_service, images, re
 
 def test_a_deletion_while_it_is_converted(suite, client, images, reference):
     volume = client.create_volume(imageRef=images('qcow2'), volume_type=BACKEND)
-    found = []
-
-    def stop() -> bool:
-        found.extend(pid for pid in _descendants(suite.processes['volume'].pid)
-                     if _name_of(pid) == 'qemu-img')
-        for pid in found:
-            os.kill(pid, signal.SIGSTOP)
-        return bool(found)
-
-    wait_until(stop, 30, 'the conversion to begin', pause=0.001)
+    wait_until(lambda: _stop_conversion(suite), 30, 'the conversion to begin', pause=0.001)
     assert seconds_to_delete(client, volume) < SECONDS + 2 * reference
+
+
+@pytest.mark.parametrize('disk_format', ['raw', 'qcow2'])
+def test_a_deletion_while_an_image_is_made(suite, client, image_service, reference, disk_format):
+    """The image service takes nothing more, or qemu-img does not go on."""
+    volume = client.ready_volume(volume_type=SLOW)
+    made = upload(client, volume, disk_format=disk_format)
+    with contextlib.ExitStack() as stalled:
+        if disk_format == 'raw':
+            wait_until(lambda: image_service.show(made)['status'] == 'saving', 30, 'the transfer')
+            stalled.enter_context(image_service.paused())
+            time.sleep(1)  # until all buffers are full
+        else:
+            wait_until(lambda: _stop_conversion(suite), 30, 'the conversion', pause=0.001)
+        assert seconds_to_delete(client, volume) < SECONDS + 2 * reference
 
 
 def test_a_deletion_while_it_is_written(suite, client, image_service, images, reference):
@@ -187,6 +193,14 @@ def test_a_deletion_while_it_is_written(suite, client, image_service, images, re
     wait_until(lambda: path.exists() and path.stat().st_blocks, 30, 'the copy', pause=0.005)
     assert client.show('volume', volume['id'])['status'] == 'downloading'
     assert seconds_to_delete(client, volume) < SECONDS + 2 * reference
+
+
+def _stop_conversion(suite: Suite) -> bool:
+    found = [pid for pid in _descendants(suite.processes['volume'].pid)
+             if _name_of(pid) == 'qemu-img']
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    return bool(found)
 
 
 def _descendants(pid: int) -> list[int]:

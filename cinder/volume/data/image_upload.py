@@ -3,7 +3,8 @@
 service."""
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 
 from oslo_log import log as logging
 
@@ -11,7 +12,13 @@ from cinder import exception, objects
 from cinder.brick import blocking, disks
 from cinder.brick.local_dev.throttle import Throttle
 from cinder.i18n import _
-from cinder.image import glance, image_compression, image_convert, image_properties
+from cinder.image import (
+    glance,
+    image_compression,
+    image_convert,
+    image_properties,
+    image_stream,
+)
 from cinder.volume.data import volume_copy
 from cinder.volume.host import backend as backends
 
@@ -27,26 +34,28 @@ def image_data(backend: backends.Backend, volume: objects.Volume, image_id: str,
     """Yield the place of the data of an image of the volume, which it starts with, and the number
     of bytes.
 
-    :param report: called while the data is compressed, with the number of bytes that are done.
+    :param report: called while the data is copied, converted or compressed, with the number of
+        bytes that are done; an error that it raises ends that.
     :raises ProcessExecutionError: the data cannot be converted.
     """
     path, size = backend.driver.local_path(volume), volume.size * image_properties.GIB
+    done = 0
     with contextlib.ExitStack() as stack:
         plain = disk_format in image_properties.PLAIN
         if not (os.access(path, os.R_OK) if disks.is_file(path) else plain):
             # Only root may read devices: dd reads them for this process. qemu-img reads files only.
             mine = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             os.truncate(mine, size)
-            for _done in volume_copy.copy(path, mine, size, reads_zeros=True,
-                                          mover=volume_copy.mover_of(backend),
-                                          throttle=backend.driver.throttle):
-                pass
+            for done in volume_copy.copy(path, mine, size, reads_zeros=True,
+                                         mover=volume_copy.mover_of(backend),
+                                         throttle=backend.driver.throttle):
+                report(done)
             path = mine
         if disks.is_file(path):
             _forget(path)
         if not plain:
             made = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
-            image_convert.from_disk(path, made, disk_format, size)
+            image_convert.from_disk(path, made, disk_format, size, check=lambda: report(done))
             path, size = made, os.stat(made).st_size
         if container_format == image_properties.COMPRESSED:
             packed = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
@@ -87,12 +96,23 @@ def send(images: glance.Images, image_id: str, path: str, size: int, throttle: T
          report: Callable[[int], None], store: str | None = None) -> None:
     """Send the data of an image once.
 
-    :param report: called from time to time with the number of bytes that were sent.
+    :param report: called from time to time with the number of bytes that were sent, also while the
+        service takes none; an error that it raises ends the transfer.
     :param store: id of the store of the image service for it; None: the service decides.
     :raises ImageServiceUnavailable, ImageConflict: the service does not accept the data, or not all
         of it.
     """
-    images.upload(image_id, _read(path, size, throttle, report), store)
+    with (_storage_errors(), disks.opened(path) as disk,
+          contextlib.closing(_Source(disk, size, throttle)) as source,
+          image_stream.read_ahead(_upload(images, image_id, source, store),
+                                  lambda: report(source.done)) as ends):
+        next(ends)
+
+
+def _upload(images: glance.Images, image_id: str, source: '_Source',
+            store: str | None) -> Generator[bool]:
+    images.upload(image_id, source.pieces(), store)
+    yield True
 
 
 def require_complete(images: glance.Images, image_id: str, size: int) -> None:
@@ -105,14 +125,42 @@ def require_complete(images: glance.Images, image_id: str, size: int) -> None:
             % {'kept': kept, 'size': size})
 
 
-def _read(path: str, size: int, throttle: Throttle,
-          report: Callable[[int], None]) -> Iterator[bytes]:
+@contextlib.contextmanager
+def _storage_errors() -> Iterator[None]:
     try:
-        with disks.opened(path) as disk:
-            for start, piece in throttle.pieces(size):
-                for place in range(start, start + piece, glance.CHUNK):
-                    length = min(glance.CHUNK, start + piece - place)
-                    yield blocking.piece(disk.read, place, length)
-                    report(place)
+        yield
     except OSError as exc:
         raise exception.VolumeBackendAPIException(data=exc) from exc
+
+
+class _Source:
+    """The data that another thread sends. That thread may outlive it, while the image service does
+    not answer.
+
+    :ivar done: bytes that were sent.
+    """
+
+    def __init__(self, disk: disks.Disk, size: int, throttle: Throttle) -> None:
+        self.done = 0
+        self._disk: disks.Disk | None = disk
+        self._size, self._throttle = size, throttle
+        # Held by the thread that reads: the disk is not closed meanwhile.
+        self._reading = threading.Lock()
+
+    def pieces(self) -> Iterator[bytes]:
+        for start, piece in self._throttle.pieces(self._size):
+            for place in range(start, start + piece, glance.CHUNK):
+                yield self._read(place, min(glance.CHUNK, start + piece - place))
+                self.done = place
+
+    def _read(self, place: int, length: int) -> bytes:
+        # The client of the image service would take an OSError for one of its connection.
+        with self._reading, _storage_errors():
+            if self._disk is None:
+                raise OSError('the transfer has ended')
+            return blocking.piece(self._disk.read, place, length)
+
+    def close(self) -> None:
+        """Wait for a read that is under way, and refuse the next one."""
+        with self._reading:
+            self._disk = None
