@@ -24,7 +24,7 @@ from cinder.backup.drivers.ceph import CephBackupDriver
 from cinder.backup.drivers.posix import PosixBackupDriver
 from cinder.backup.facts import Source, Target
 from cinder.backup.volume_data import Descriptor, Image
-from cinder.brick.ceph import address, image_disk
+from cinder.brick.ceph import address, image_disk, images
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.functional import backup_peer, ceph
@@ -275,6 +275,23 @@ def test_a_backup_whose_snapshot_was_half_made_is_finished(bench, incremental):
     assert bench.restored(chain) == bench.data(volume)
     bench.volumes.delete_volume(volume)
     bench.delete(*reversed(chain))
+
+
+@pytest.mark.parametrize('spoil', [
+    images.remove_snapshot, ceph.half_make],
+    ids=['none', 'half made'])
+def test_a_full_backup_without_a_snapshot_gets_one(bench, spoil):
+    """The original makes none of a volume on other storage; we may be killed while we make it."""
+    volume = bench.volume()
+    bench.change(volume)
+    before, (full, _written) = bench.data(volume), bench.backup(volume)
+    bench.store.cluster.run('backups', lambda pool: spoil(pool, *pools.locate(pool, full)))
+    bench.change(volume)
+    row, _written = bench.backup(volume, full)
+    assert bench.restored([full]) == before
+    assert bench.restored([full, row]) == bench.data(volume)
+    bench.volumes.delete_volume(volume)
+    bench.delete(row, full)
 
 
 def test_a_backup_that_failed_leaves_nothing(bench):

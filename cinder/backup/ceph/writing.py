@@ -88,7 +88,9 @@ def _snapshot_of_parent(pool: Pool, name: str, image: Any, parent: objects.Backu
     """
     present = pools.snapshots(image)
     found = pools.snapshot_of(parent, present)
-    if found is None and not present and name == names.own_image(parent):
+    has_no_other = all(each == found for each in present)
+    if has_no_other and name == names.own_image(parent) and not _is_written(
+            pool, name, image, parent):
         # The original makes none of a volume that is not on RBD: the image itself is the backup.
         found = names.new_snapshot(parent, time.time())
         image.create_snap(found)
