@@ -10,6 +10,6 @@ PROGRAM = 'from tests import process_memory; print(process_memory.most_kibibytes
 
 def test_a_large_process_does_not_count_for_what_it_starts():
     large = bytearray(b'x') * (200 << 20)
-    told = int(subprocess.run([sys.executable, '-c', PROGRAM], capture_output=True, text=True,
+    measured = int(subprocess.run([sys.executable, '-c', PROGRAM], capture_output=True, text=True,
                               check=True).stdout)
-    assert 1024 < told < 100 * 1024 < process_memory.most_kibibytes() and large
+    assert 1024 < measured < 100 * 1024 < process_memory.most_kibibytes() and large

@@ -25,7 +25,7 @@ def path(tmp_path):
 
 
 class Images:
-    """An image service that takes a piece, and then nothing until it is told to."""
+    """An image service that takes a piece, and then nothing until the test lets it go on."""
 
     def __init__(self):
         self.goes_on, self.taken, self.errors = threading.Event(), [], []

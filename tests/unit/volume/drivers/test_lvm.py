@@ -497,8 +497,8 @@ def test_the_space_of_a_snapshot(lvm_type):
     free = storage.driver.get_volume_stats(refresh=True)['pools'][0]['free_capacity_gb']
     storage.driver.create_snapshot(volumes.snapshot(volume))
     taken = free - storage.driver.get_volume_stats(refresh=True)['pools'][0]['free_capacity_gb']
-    told = storage.driver.snapshot_space(volume.size)
-    assert 0 <= told - taken < 0.02 and (told > volume.size) is (lvm_type == 'default')
+    reserved = storage.driver.snapshot_space(volume.size)
+    assert 0 <= reserved - taken < 0.02 and (reserved > volume.size) is (lvm_type == 'default')
 
 
 def test_a_missing_group_is_named():
