@@ -106,6 +106,7 @@ class Endpoint:
         :param service: class path of the driver that the backup needs
         :raises OperationLost: it was given away.
         :raises InvalidBackup: there is no other host.
+        :raises NotYet: one may be up soon.
         """
         operation = work.operation
         tried = [*operation.arguments.get(TRIED, ()), self.runner.host]
@@ -113,6 +114,9 @@ class Endpoint:
             ctxt, binary=backup_rpc.BackupAPI.BINARY, disabled=False, is_up=True)
             if each.host not in tried]
         if not others:
+            if any(each.host not in tried for each in services_db.list_returning(
+                    ctxt, backup_rpc.BackupAPI.BINARY)):
+                operations.wait(ctxt, operation, 'another backup service')
             raise exception.InvalidBackup(
                 reason=f'backup {work.resource.id} needs driver {service}, and no backup service '
                        f'that is up has it: {", ".join(tried)} have another one')

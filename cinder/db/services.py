@@ -114,6 +114,13 @@ def pick_near(ctxt: RequestContext, binary: str, zone: str | None = None,
     return pick(ctxt, binary, zone, prefer) or pick(ctxt, binary, None, prefer)
 
 
+def list_returning(ctxt: RequestContext, binary: str) -> list[objects.Service]:
+    """Return the enabled services that are down and were up within the last service_down_time: they
+    restart, or an outage of the message bus made them count as down, and may be up soon."""
+    return [service for service in list_all(ctxt, binary=binary, disabled=False, is_up=False)
+            if service.was_up]
+
+
 def is_up(ctxt: RequestContext, service_id: int) -> bool:
     """Return whether the service is up; False if it does not exist."""
     found = _one(ctxt, id=service_id)

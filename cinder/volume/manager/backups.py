@@ -4,7 +4,7 @@ backup service a device to read."""
 import contextlib
 from typing import cast
 
-from cinder import exception, host_names, objects
+from cinder import exception, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import backup_sources, session
 from cinder.db import backups as backups_db
@@ -142,11 +142,14 @@ def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: ob
     :param values: columns that the creation filled in.
     :raises BackupNotFound, InvalidBackup: the backup was deleted or reset meanwhile.
     :raises BackupServiceNotFound: no backup service is up.
+    :raises NotYet: one may be up soon.
     """
     backup = backups_db.get(ctxt.elevated(), work.operation.arguments['backup_id'])
     service = services_db.pick_near(ctxt, backup_rpc.BackupAPI.BINARY,
                                     zone=backup.availability_zone, prefer=backup.host)
     if service is None:
+        if services_db.list_returning(ctxt, backup_rpc.BackupAPI.BINARY):
+            operations.wait(ctxt, work.operation, 'a backup service')
         raise exception.BackupServiceNotFound()
     operation = _hand_over(ctxt, work, backup, service.host, values)
     if operation is not None:

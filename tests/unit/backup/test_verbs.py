@@ -602,6 +602,19 @@ def test_a_chain_does_not_lead_into_another_project(ctxt, service, files, volume
     assert volumes_db.get(ctxt, other.id).status == 'error'
 
 
+def test_an_increment_waits_for_a_host_that_may_return(ctxt, service, volume, work):
+    made = volume()
+    parent = backups.create(ctxt, made)
+    work()
+    backups_db.update(ctxt, parent.id, {'service': 'elsewhere.Driver'})
+    child = backups.create(ctxt, made, incremental=True)
+    backup_service.register(ctxt, 'other', up=False)
+    work()
+    assert get(ctxt, child).status == 'creating'
+    asked, = journal.unfinished_for(ctxt, child.id)
+    assert asked.arguments[operations_db.WAITING]['for'] == 'another backup service'
+
+
 @pytest.mark.parametrize('others', [1, 0])
 def test_an_increment_goes_where_its_parent_is(ctxt, service, bus, volume, work, objects_of,
                                                others):

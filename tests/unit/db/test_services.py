@@ -50,6 +50,8 @@ def test_a_service_was_up_until_it_is_down_for_long(make, ctxt, periods, is_up, 
     silence(ctxt, service.id, CONF.service_down_time * periods)
     read = services.get(ctxt, service.id)
     assert (read.is_up, read.was_up) == (is_up, was_up)
+    returning = services.list_returning(ctxt, service.binary)
+    assert [each.host for each in returning] == (['n1'] if was_up and not is_up else [])
 
 
 def test_why_it_does_not_work_is_told_of_an_enabled_one(make, ctxt):

@@ -68,6 +68,15 @@ def test_without_a_service_the_volume_is_in_error_with_the_reason(ctxt, make, ba
     assert backups_db.get(ctxt, backup.id).status == 'available'
 
 
+def test_a_service_that_may_return_is_waited_for(ctxt, make, sent, backup):
+    backup_service.register(ctxt, up=False)
+    with pytest.raises(exception.NotYet, match='a backup service'):
+        make()
+    assert backups_db.get(ctxt, backup.id).status == 'available'
+    operation = sent[-1][1]['operation']
+    assert volumes_db.get(ctxt, operation.resource_id).status == 'creating'
+
+
 def test_a_backup_that_is_busy_by_now(ctxt, make, backup):
     backup_service.register(ctxt)
     volume, operation = make(lambda: backups_db.overwrite(ctxt, backup.id, {'status': 'deleting'}))
