@@ -52,8 +52,9 @@ OPTIONS = {
     'backend_defaults': {'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
                          'target_helper': 'fake'},
     None: {'operation_max_attempts': 3, 'service_down_time': 10 ** 6, 'quota_volumes': -1,
-           'migration_create_volume_timeout_secs': 3,
-           'migration_completion_timeout_secs': 3, 'enable_force_upload': True,
+           # More than a busy machine needs, less than TIMEOUT_SECONDS.
+           'migration_create_volume_timeout_secs': 15,
+           'migration_completion_timeout_secs': 15, 'enable_force_upload': True,
            'quota_snapshots': -1, 'quota_gigabytes': -1, 'quota_groups': -1}}
 # Seconds in which whatever was begun must have come to its next step.
 TIMEOUT_SECONDS = 20
