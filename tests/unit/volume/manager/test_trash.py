@@ -674,10 +674,17 @@ def killed(monkeypatch):
     fault_points.arm([])
 
 
-@pytest.mark.parametrize('point', [f'{verb}:{step}:{side}' for verb in (
-    'KIND.delete', 'KIND.restore', 'trash.purge') for step in ('driver', 'finish')
-    for side in ('before', 'after')])
-def test_every_interruption_is_resumed(ctxt, manager, kind, request, folder, sent, killed, point):
+PLACES = [f'{verb}:{step}:{side}' for verb in ('KIND.delete', 'KIND.restore', 'trash.purge')
+          for step in ('driver', 'finish') for side in ('before', 'after')]
+
+
+# tests/functional/exhaustive tries all places.
+@pytest.mark.parametrize('point', PLACES[1::4])
+def test_an_interruption_is_resumed(ctxt, manager, kind, request, folder, sent, killed, point):
+    interrupt(ctxt, manager, kind, request, folder, sent, killed, point)
+
+
+def interrupt(ctxt, manager, kind, request, folder, sent, killed, point):
     thing = request.getfixturevalue(kind)
     killed(point.replace('KIND', kind))
     deaths = 0
