@@ -55,9 +55,9 @@ def _first_time(suite: Suite, programs: pathlib.Path) -> None:
     _compare(suite, first, digest)
     say('\nA snapshot of it, and a second volume from the snapshot:')
     _openstack(suite, programs, 'volume', 'snapshot', 'create', '--volume', 'first', *BRIEFLY,
-               'moment')
-    _ready(suite, 'snapshots', 'moment')
-    _openstack(suite, programs, 'volume', 'create', '--snapshot', 'moment', '--property',
+               'first-snapshot')
+    _ready(suite, 'snapshots', 'first-snapshot')
+    _openstack(suite, programs, 'volume', 'create', '--snapshot', 'first-snapshot', '--property',
                f'{PROPERTY}={digest}', *BRIEFLY, 'copy')
     _compare(suite, _ready(suite, 'volumes', 'copy'), digest)
     _back_up(suite, programs, digest)
