@@ -3,7 +3,8 @@
 interrupted copy continues where it stopped."""
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from cinder.brick import blocking, disks
 from cinder.brick.local_dev import block_copy, sparse_files
@@ -11,8 +12,11 @@ from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
 from cinder.privsep import command
 from cinder.volume.host import backend as backends
 
-# Bytes between two reports of progress; at most so many are copied again after an interruption.
-PIECE = 256 * 1024 ** 2
+# Bytes of the first piece and of the largest one. After each piece the progress is reported and the
+# caller can end the copy; at most one piece is copied again after an interruption.
+FIRST, PIECE = 1024 ** 2, 256 * 1024 ** 2
+# Seconds that a piece should take, and how many times as large as the one before it may be.
+SECONDS, GROWTH = 0.5, 4
 # Bytes that are read and written at a time where this process moves them: an object of RBD.
 CHUNK = 4 * 1024 ** 2
 
@@ -47,26 +51,43 @@ def copy(source: disks.Place, target: disks.Place, size: int, start: int = 0, *,
 def copy_disk(reader: disks.Disk, writer: disks.Disk, size: int, start: int = 0, *,
               reads_zeros: bool = False, throttle: Throttle = UNLIMITED) -> Iterator[int]:
     """Copy as copy() does between open disks."""
-    while start < size:
-        piece = min(PIECE, size - start)
+    def copy_piece(first: int, piece: int) -> None:
         for offset, length in throttle.pieces(piece):
-            blocking.copy(_move, reader, writer, start + offset, length, reads_zeros)
-        start += piece
-        yield start
+            blocking.copy(_move, reader, writer, first + offset, length, reads_zeros)
+
+    return _in_pieces(copy_piece, start, size)
 
 
 def _copy_paths(source: str, target: str, size: int, start: int, reads_zeros: bool,
                 mover: block_copy.Blocks, throttle: Throttle) -> Iterator[int]:
     between_files = reads_zeros and all(
         stat.S_ISREG(os.stat(path).st_mode) for path in (source, target))
-    while start < size:
-        piece = min(PIECE, size - start)
+
+    def copy_piece(first: int, piece: int) -> None:
         if between_files:
-            blocking.copy(sparse_files.copy_range, source, target, start, piece, throttle)
+            blocking.copy(sparse_files.copy_range, source, target, first, piece, throttle)
         else:
-            mover.copy_range(source, target, start, piece, reads_zeros)
-        start += piece
+            mover.copy_range(source, target, first, piece, reads_zeros)
+
+    return _in_pieces(copy_piece, start, size)
+
+
+def _in_pieces(copy_piece: Callable[[int, int], None], start: int, size: int) -> Iterator[int]:
+    """Copy from `start` on; yield the number of bytes that are done after each piece.
+
+    :param copy_piece: function(first byte, bytes)
+    """
+    least = piece = min(FIRST, PIECE)
+    while start < size:
+        # Large pieces end where objects of RBD do.
+        whole = piece - (start + piece) % CHUNK if piece > CHUNK else piece
+        length = min(whole, size - start)
+        began = time.monotonic()
+        copy_piece(start, length)
+        factor = SECONDS / max(time.monotonic() - began, SECONDS / GROWTH)
+        start += length
         yield start
+        piece = max(least, min(PIECE, int(length * factor)) // least * least)
 
 
 def _move(reader: disks.Disk, writer: disks.Disk, start: int, size: int,

@@ -247,7 +247,8 @@ def test_a_killed_service_goes_on_after_its_restart(
 
 
 def kill_and_go_on(ctxt, bus, start, volume, path, tmp_path, monkeypatch, told, step, locked):
-    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
+    for name in ('FIRST', 'PIECE'):
+        monkeypatch.setattr(volume_copy, name, GIB // 4)
     operation = _migrate(ctxt, bus, volume, lock_volume=locked)
 
     def kill(name):
@@ -269,7 +270,8 @@ def kill_and_go_on(ctxt, bus, start, volume, path, tmp_path, monkeypatch, told, 
 
 
 def test_a_copy_goes_on_where_it_stopped(ctxt, bus, volume, path, tmp_path, monkeypatch):
-    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
+    for name in ('FIRST', 'PIECE'):
+        monkeypatch.setattr(volume_copy, name, GIB // 4)
     operation = _migrate(ctxt, bus, volume)
     copied = []
     real = volume_copy.sparse_files.copy_range
@@ -594,7 +596,8 @@ def test_killed_on_the_way_to_another_machine_it_goes_on_and_leaves_no_session(
 
 
 def kill_on_the_way(ctxt, bus, start, volume, path, tmp_path, monkeypatch, exported, step):
-    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
+    for name in ('FIRST', 'PIECE'):
+        monkeypatch.setattr(volume_copy, name, GIB // 4)
     operation = _migrate(ctxt, bus, volume)
     with monkeypatch.context() as patch:
         patch.setattr(fault_points, 'reach', lambda name: bus.die() if name == step else None)
