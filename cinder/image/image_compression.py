@@ -2,7 +2,7 @@
 """Images in the container format `compressed`: gzip (RFC 1952) around the data of a disk format."""
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cinder import exception
@@ -72,19 +72,21 @@ class _Member:
         return data, self._stream.unused_data, _Member(first=False)
 
 
-def pack(read: Callable[[int, int], bytes], size: int, target: str,
+def pack(read: Callable[[int, int], bytes], parts: Iterable[tuple[int, int]], target: str,
          report: Callable[[int], Any], run: Callable[..., Any]) -> int:
     """Write data as gzip into a file; return the number of bytes of the file.
 
     :param read: function(offset, length) -> bytes.
+    :param parts: (first byte, bytes) of each part of the data, when it may be read.
     :param report: called with the number of bytes that are done.
     :param run: as for unpacked().
     """
     stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     with open(target, 'r+b', buffering=0) as file:
-        for start in range(0, size, PIECE):
-            run(_pack, stream, read, start, min(PIECE, size - start), file.fileno())
-            report(start)
+        for first, length in parts:
+            for start in range(first, first + length, PIECE):
+                run(_pack, stream, read, start, min(PIECE, first + length - start), file.fileno())
+                report(start)
         run(_write, file.fileno(), stream.flush())
     return os.stat(target).st_size
 

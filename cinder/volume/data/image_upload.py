@@ -10,7 +10,7 @@ from oslo_log import log as logging
 
 from cinder import exception, objects
 from cinder.brick import blocking, disks
-from cinder.brick.local_dev.throttle import Throttle
+from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
 from cinder.i18n import _
 from cinder.image import (
     glance,
@@ -39,30 +39,38 @@ def image_data(backend: backends.Backend, volume: objects.Volume, image_id: str,
     :raises ProcessExecutionError: the data cannot be converted.
     """
     path, size = backend.driver.local_path(volume), volume.size * image_properties.GIB
-    done = 0
+    done, throttle = 0, backend.driver.throttle
     with contextlib.ExitStack() as stack:
         plain = disk_format in image_properties.PLAIN
-        if not (os.access(path, os.R_OK) if disks.is_file(path) else plain):
-            # Only root may read devices: dd reads them for this process. qemu-img reads files only.
+        if _needs_copy(path, plain, throttle):
             mine = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             os.truncate(mine, size)
             for done in volume_copy.copy(path, mine, size, reads_zeros=True,
                                          mover=volume_copy.mover_of(backend),
-                                         throttle=backend.driver.throttle):
+                                         throttle=throttle):
                 report(done)
-            path = mine
+            path, throttle = mine, UNLIMITED
         if disks.is_file(path):
             _forget(path)
         if not plain:
             made = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             image_convert.from_disk(path, made, disk_format, size, check=lambda: report(done))
-            path, size = made, os.stat(made).st_size
+            path, size, throttle = made, os.stat(made).st_size, UNLIMITED
         if container_format == image_properties.COMPRESSED:
             packed = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             with disks.opened(path) as disk:
-                size = image_compression.pack(disk.read, size, packed, report, blocking.piece)
+                size = image_compression.pack(disk.read, throttle.pieces(size), packed, report,
+                                              blocking.piece)
             path = packed
         yield path, size
+
+
+def _needs_copy(path: str, plain: bool, throttle: Throttle) -> bool:
+    """Return whether the data must be copied to a file before it is converted, compressed or sent:
+    dd reads devices, which only root may read, and qemu-img reads files only, at any rate."""
+    if not plain and throttle.limit:
+        return True
+    return not (os.access(path, os.R_OK) if disks.is_file(path) else plain)
 
 
 def _forget(path: str) -> None:

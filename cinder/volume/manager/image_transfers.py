@@ -261,7 +261,8 @@ class Transfer(OntoVolume):
             with self._temporary_file() as path:
                 with self._opened(new=False) as source, disks.opened(path, True) as target:
                     image_write.write_file(source, size, image_write.Writer(
-                        target, lambda: self._report(self._progress.total), durable=False))
+                        target, lambda: self._report(self._progress.total),
+                        self._driver.throttle, durable=False))
                 os.truncate(path, size)
                 self._publish(claim, path)
         except exception.NoRoomForConversion as exc:

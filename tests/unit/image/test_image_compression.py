@@ -60,7 +60,7 @@ def test_a_bomb_is_not_unpacked():
 def test_packed(tmp_path, size):
     target, reports = tmp_path / 'packed', []
     target.touch()
-    number = image_compression.pack(lambda start, length: DATA[start:start + length], size,
+    number = image_compression.pack(lambda start, length: DATA[start:start + length], [(0, size)],
                                     str(target), reports.append, run)
     assert number == target.stat().st_size
     assert gzip.decompress(target.read_bytes()) == DATA[:size]

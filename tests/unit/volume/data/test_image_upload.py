@@ -7,8 +7,9 @@ import pytest
 
 from cinder import exception
 from cinder.brick.local_dev.throttle import UNLIMITED
-from cinder.image import glance, image_convert
+from cinder.image import glance, image_convert, image_properties
 from cinder.volume.data import image_upload, volume_copy
+from tests.fakes.counted import CountedThrottle
 
 SIZE = 2 * glance.CHUNK
 
@@ -94,3 +95,40 @@ def test_before_it_is_sent(path, tmp_path, monkeypatch, conf, step):
             backend, types.SimpleNamespace(size=1), 'i', 'qcow2', 'bare', report):
         pass
     assert reported == [SIZE if step == 'copied' else 0]
+
+
+@pytest.mark.parametrize(('disk_format', 'container', 'limit', 'device', 'before', 'sent'), [
+    # As it is: the volume is read when it is sent.
+    ('raw', 'bare', 2 ** 50, False, 0, SIZE), ('raw', 'bare', 0, False, 0, SIZE),
+    # Converted by qemu-img, which is not limited: it gets a copy that was.
+    ('qcow2', 'bare', 2 ** 50, False, SIZE, 4), ('qcow2', 'compressed', 2 ** 50, False, SIZE, 24),
+    ('qcow2', 'bare', 2 ** 50, True, SIZE, 4), ('qcow2', 'bare', 0, True, SIZE, 4),
+    # A file that qemu-img may read, without a limit.
+    ('qcow2', 'bare', 0, False, 0, 4),
+    # Compressed while it is read.
+    ('raw', 'compressed', 2 ** 50, False, SIZE, None)])
+def test_each_read_of_the_volume_keeps_the_rate(path, monkeypatch, conf, disk_format, container,
+                                                limit, device, before, sent):
+    def convert(source, made, *_args, check):
+        sources.append(source)
+        with open(made, 'wb') as file:
+            file.write(b'made')
+
+    sources: list[str] = []
+    throttle, images = CountedThrottle(limit), Images()
+    images.goes_on.set()
+    monkeypatch.setattr(image_properties, 'GIB', SIZE)
+    monkeypatch.setattr(image_convert, 'from_disk', convert)
+    if device:
+        monkeypatch.setattr(image_upload.os, 'access', lambda *_args: False)
+    driver = types.SimpleNamespace(local_path=lambda _volume: path, throttle=throttle,
+                                   executor=None)
+    backend = types.SimpleNamespace(driver=driver, host='h@b', configuration=types.SimpleNamespace(
+        volume_dd_blocksize='1M'))
+    with image_upload.image_data(backend, types.SimpleNamespace(size=1), 'i', disk_format,
+                                 container, lambda _done: None) as (place, size):
+        assert throttle.total == before
+        image_upload.send(images, 'i', place, size, throttle, lambda _done: None)
+    assert throttle.total - before == (size if sent is None else sent)
+    # Whether qemu-img reads the volume itself.
+    assert sources == ([] if disk_format == 'raw' else [path] if before == 0 else sources)

@@ -20,6 +20,7 @@ from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.data import image_download
 from cinder.volume.manager import progress
+from tests.fakes import counted
 from tests.fakes import image_service as fake
 from tests.fakes.journal import wake
 from tests.unit.volume.conftest import BACKEND, POOL
@@ -408,3 +409,28 @@ def test_an_image_that_changed_meanwhile_is_not_waited_for(service, transfers):
         service._keep(image, DATA[::-1])
         assert transfers.run(made).state == 'done'
     assert transfers.content(made) == DATA[::-1]
+
+
+@pytest.mark.parametrize(('disk_format', 'joined', 'paced'), [
+    ('raw', False, len(DATA)), ('qcow2', False, len(DATA)),
+    # What another needs is read from the volume, and written to its own.
+    ('qcow2', True, len(DATA) + 2 * 4096)])
+def test_volumes_are_read_and_written_at_the_rate_of_their_back_end(
+        service, transfers, monkeypatch, disk_format, joined, paced):
+    def onto_disk(_path, _format, target, _run):
+        target.write(0, DATA)
+        if joined:
+            late.append(transfers.accept(image))
+            transfers.waits(late[0])
+
+    late: list[str] = []
+    throttle = transfers.manager.backend.driver.throttle = counted.CountedThrottle()
+    if disk_format == 'qcow2':
+        monkeypatch.setattr(image_convert, 'require_safe', lambda *_args: 4096)
+        monkeypatch.setattr(image_convert, 'onto_disk', onto_disk)
+    image = service.add(DATA)
+    made = transfers.accept(image)
+    service.images[image]['disk_format'] = disk_format
+    assert [transfers.run(ident).state for ident in (made, *late)] == ['done']
+    assert [transfers.run(ident).state for ident in late] == ['done'] * joined
+    assert throttle.total == paced
