@@ -7,19 +7,15 @@ available, its attachment, its deletion) with that on a back end of the same hos
 waits: the best of all rounds, in turns. There is no bound in seconds, as a guest on a busy machine
 takes up to a minute for what takes one elsewhere; tests/functional/test_crowd.py has it, for files.
 """
-import contextlib
 import os
 import re
-import subprocess
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from tests.functional import crowd
 from tests.functional.processes import wait_until
-from tests.functional.suite import Node
-from tests.lvm import group, service
+from tests.lvm import second_host
 from tests.lvm.service import MIB, TIMEOUT_SECONDS
 from tools.bench import measure as kernel
 
@@ -39,53 +35,17 @@ NOISE, LATE, GROWN_MIB = 4, 10, 20
 pytestmark = pytest.mark.usefixtures('without_udev')
 
 
-class Thick(service.LVMSuite):
-    """One more host, with the volume service only, on thick groups of its own."""
-
-    def _backend(self, name):
-        return super()._backend(group.NAME) | {
-            'volume_group': name, 'volume_backend_name': name, 'lvm_type': 'default',
-            'volume_clear': 'none', 'max_bulk_operations': BULK, 'volume_copy_bps_limit': MIB // 4}
-
-
-@contextlib.contextmanager
-def second_host(folder, suite) -> Iterator[Thick]:
-    made = Thick(folder, suite.database, suite.transport, suite.tgtd, nodes=[
-        Node(HOST, ('volume',))], backends=(CROWDED, CALM), faults=False, options={'DEFAULT': {
-            **crowd.OPTIONS['DEFAULT'], 'service_down_time': 40, 'report_interval': 8,
-            'backend_stats_polling_interval': PERIOD, 'periodic_interval': 2,
-            'rpc_response_timeout': RPC_TIMEOUT, 'debug': True}})
-    made.port = suite.port
-    process = made.processes['volume']
-    process.start()
-    try:
-        wait_until(lambda: made.knows_pools() and {
-            ('cinder-volume', f'{HOST}@{name}') for name in made.backends} <= suite.up(),
-            TIMEOUT_SECONDS, lambda: f'the second host\n{made.tails()}', pause=0.3)
-        yield made
-    finally:
-        process.kill9()
-
-
-def _removed(name):
-    return subprocess.run(['vgremove', '-qq', '-ff', '-y', name], capture_output=True,
-                          check=False).returncode == 0
-
-
 @pytest.fixture
 def thick(suite, tmp_path):
     # All clones are promised their space.
-    with (service.loop_group(CROWDED, (CROWD + 32) * 1024), service.loop_group(CALM, 4 * 1024),
-          second_host(tmp_path / 'thick', suite) as made):
-        for name in made.backends:
-            suite.client().post('types', {'volume_type': {'name': name, 'extra_specs': {
-                'volume_backend_name': name}}})
+    with second_host.running(
+            tmp_path / 'thick', suite, HOST, {CROWDED: (CROWD + 32) * 1024, CALM: 4 * 1024},
+            {'max_bulk_operations': BULK, 'volume_copy_bps_limit': MIB // 4},
+            **crowd.OPTIONS['DEFAULT'] | {
+                'service_down_time': 40, 'report_interval': 8,
+                'backend_stats_polling_interval': PERIOD, 'periodic_interval': 2,
+                'rpc_response_timeout': RPC_TIMEOUT}) as made:
         yield made
-        made.processes['volume'].kill9()
-        for name in made.backends:
-            # A copy may take a moment to die.
-            wait_until(lambda name=name: _removed(name), TIMEOUT_SECONDS,
-                       f'group {name} to be unused', pause=0.3)
 
 
 def ahead(log, volume):
@@ -143,5 +103,5 @@ def test_a_crowd_keeps_nobody_waiting(suite, thick):
         grown = sum(map(kernel.pss_mebibytes, thick.worker_pids('volume'))) - memory
         assert grown < GROWN_MIB, grown
     finally:
-        thick.processes['volume'].kill9()
+        thick.kill()
         crowd.forget(suite, HOST, many.client, other)
