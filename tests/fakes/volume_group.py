@@ -254,8 +254,15 @@ class FakeVolumeGroup:
             assert not origin.suspended
             return Volume(name, origin.size, 'V', origin.pool, origin.name, active=not skip,
                           skip=skip, data=origin.data)
-        size = origin.size + EXTENT
-        self._room(size)
+        # Each chunk of 4 KiB, 16 bytes about it, and two headers.
+        most = _round(origin.size + origin.size // 256 + 8192)
+        if '-l' in options:
+            assert options['-l'] == '100%ORIGIN'
+            # LVM takes a percentage for the most that somebody wants.
+            size = min(most, _round(self.free))
+        else:
+            size = min(most, _extents(options.get('-L', f'{most}b')))
+        self._room(max(size, EXTENT))
         return Volume(name, size, 's', origin=origin.name, data=origin.data)
 
     def _room(self, size):

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from cinder import exception
+from cinder.brick.local_dev import reports
 from tests.fakes import volumes
 from tests.lvm import group
 from tests.unit.volume import driver_contract as contract
@@ -129,3 +130,15 @@ class TestThick(Both):
             storage.driver.create_cloned_volume(clone, source)
         assert storage.read(clone, 3000) == contract.ONE
         assert storage.names() == sorted([source.name, clone.name])
+
+    def test_a_snapshot_gets_space_for_all_blocks_or_is_refused(self, storage):
+        """LVM makes a smaller one if the size is in percent, and it is lost when it is full."""
+        volume, vg = storage.volume(), storage.driver.vg
+        needed, there = vg.snapshot_size(group.UNIT), vg.group(refresh=True)
+        storage.foreign('theirs', (there.free - needed + there.extent) / group.UNIT)
+        with pytest.raises(reports.NoSpace):
+            storage.driver.create_snapshot(volumes.snapshot(volume))
+        assert storage.names() == ['theirs', volume.name]
+        group.run('lvreduce', '-qq', '-f', '-L', f'-{there.extent}b', f'{group.NAME}/theirs')
+        storage.driver.create_snapshot(volumes.snapshot(volume))
+        assert vg.group(refresh=True).free == 0

@@ -7,6 +7,16 @@ from typing import Any
 
 from cinder.brick.local_dev import block_copy, group_snapshot, lvm, reports, snapshot_merge
 
+# LVM accepts sizes in whole sectors.
+_SECTOR = 512
+
+
+def _copied(size: int) -> int:
+    """Return the bytes that the blocks of a volume and their metadata take in a snapshot."""
+    # Each chunk of 4 KiB needs 16 bytes of metadata; the headers need less than 64 KiB. LVM
+    # reduces a size of more than can be used.
+    return size + size // 256 + 65536
+
 
 class ThickLVM(lvm.LVM):
     """A snapshot stores the blocks that its origin overwrites; a clone is a copy; blocks are
@@ -50,17 +60,27 @@ class ThickLVM(lvm.LVM):
 
     def create_snapshot(self, name: str, volume: str) -> None:
         """Create a snapshot of the current data of a volume; an existing snapshot is not
-        changed."""
-        # Space for every block of the origin: a snapshot that becomes full is lost.
+        changed.
+
+        :raises NoSpace: the group has less than the snapshot can need
+        """
+        self._create_snapshot(name, volume, self.find(volume))
+
+    def _create_snapshot(self, name: str, volume: str,
+                         found: Mapping[str, reports.LogicalVolume]) -> None:
+        if volume not in found:
+            raise reports.LVNotFound(data=f'{self.full_name(volume)} not found')
+        # Space for every block of the origin: a snapshot that becomes full is lost. In bytes: LVM
+        # reduces a percentage to the space that is free, and reports success.
+        size = -(-_copied(found[volume].size) // _SECTOR) * _SECTOR
         with contextlib.suppress(reports.LVExists):
-            self.change('lvcreate', '-s', '-y', '-l', '100%ORIGIN', '-n', name,
+            self.change('lvcreate', '-s', '-y', '-L', f'{size}b', '-n', name,
                         self.full_name(volume))
 
     def snapshot_size(self, size: int) -> int:
-        """Return the bytes that a snapshot of a volume of `size` bytes takes at most."""
-        # Each chunk of 4 KiB needs 16 bytes of metadata; the headers need less than 64 KiB.
+        """Return the bytes that a snapshot of a volume of `size` bytes takes."""
         extent = self.group().extent
-        return -(-(size + size // 256 + 65536) // extent) * extent
+        return -(-_copied(size) // extent) * extent
 
     def clone(self, name: str, source: str, size: int, source_size: int,
               live: bool = False) -> None:
@@ -148,10 +168,11 @@ class ThickLVM(lvm.LVM):
         :param origins: name of the snapshot -> of its volume; existing snapshots are created again
         :raises LVMError: they cannot be created, or not at the same time
         """
+        found = self.find(*origins.values()) if origins else {}
         with (group_snapshot.all_or_none(self, origins, self.delete) as active,
               self.freeze(active)):
             for name, volume in origins.items():
-                self.create_snapshot(name, volume)
+                self._create_snapshot(name, volume, found)
 
     def hold_sources(self, sources: Mapping[str, str]) -> None:
         """Hold the data of several volumes at the same time; fill_volume() creates new volumes from

@@ -5,6 +5,7 @@ import pytest
 from cinder import exception, ownership
 from cinder.brick.local_dev import reports, snapshot_merge
 from tests.fakes.volume_group import GIB
+from tests.unit.brick.local_dev.conftest import SNAPSHOT
 
 
 @pytest.fixture
@@ -56,14 +57,14 @@ def test_the_next_attempt_waits_for_a_merge_that_continues(thick, fake, changed,
     fake.merge_reports, fake.commands = 5, []
     thick.revert('a', 's', GIB)
     assert changed.data == b'old'
-    assert changes(fake) == ['lvchange --poll y vg/a', 'lvcreate -s -y -l 100%ORIGIN -n s vg/a']
+    assert changes(fake) == ['lvchange --poll y vg/a', f'lvcreate -s -y -L {SNAPSHOT}b -n s vg/a']
 
 
 def test_lvm_is_asked_to_poll_a_finished_merge(thick, fake, changed, pauses):
     fake.merge_reports = None
     thick.revert('a', 's', GIB)
     assert changes(fake)[1:] == ['lvchange --poll y vg/a',
-                                 'lvcreate -s -y -l 100%ORIGIN -n s vg/a']
+                                 f'lvcreate -s -y -L {SNAPSHOT}b -n s vg/a']
     assert len(pauses) == snapshot_merge.CHECKS_BEFORE_POLL
 
 
