@@ -29,6 +29,10 @@ OPTS = [
                     'limit.'),
     cfg.IntOpt('rbd_store_chunk_size', default=4, min=1, max=32,
                help='Size in MiB of the objects that a volume consists of; a power of 2.'),
+    cfg.ListOpt('rbd_features', default=[],
+                help='Features of new images, of layering (needed), exclusive-lock, object-map, '
+                     'fast-diff, deep-flatten and journaling. Empty: rbd_default_features in '
+                     'ceph.conf or in the configuration of the cluster.'),
     cfg.IntOpt('rados_connect_timeout', default=-1,
                help='Seconds until an attempt to connect to the cluster fails; negative: as '
                     'ceph.conf says, at most rados_operation_timeout.'),

@@ -110,11 +110,13 @@ class Pool:
 class Stored:
     """An image. `data` is what was written, from the first byte on; all else reads zeros.
 
+    :ivar features: their number, if it was given
     :ivar other_name: a name that the directory does not have, of an interrupted rename
     """
 
-    def __init__(self, ident, name, size, data=b'', parent=None):
+    def __init__(self, ident, name, size, data=b'', parent=None, features=None):
         self.ident, self.name, self.size, self.data = ident, name, size, bytearray(data)
+        self.features = features
         self.parent, self.snapshots, self.open, self.other_name = parent, [], [], None
 
 
@@ -192,13 +194,13 @@ class Ioctx:
 class RBD:
     """As rbd.RBD."""
 
-    def create(self, ioctx, name, size, _order=None, **_layout):
+    def create(self, ioctx, name, size, _order=None, features=None, **_layout):
         self._require_free(ioctx.pool, name)
-        self._add(ioctx, name, size)
+        self._add(ioctx, name, size, features=features)
 
-    def _add(self, ioctx, name, size, data=b'', parent=None):
+    def _add(self, ioctx, name, size, data=b'', parent=None, features=None):
         ident = f'{next(ioctx.cluster.numbers):x}'
-        ioctx.pool.images[ident] = Stored(ident, name, size, data, parent)
+        ioctx.pool.images[ident] = Stored(ident, name, size, data, parent, features)
 
     @staticmethod
     def _require_free(pool, name):
@@ -206,12 +208,12 @@ class RBD:
                for image in pool.images.values()):
             raise Error(errno.EEXIST)
 
-    def clone(self, ioctx, name, snapshot, child_ioctx, child, **_layout):
+    def clone(self, ioctx, name, snapshot, child_ioctx, child, features=None, **_layout):
         parent = ioctx.pool.find(name)
         made_of = _opened(parent, snapshot)
         self._require_free(child_ioctx.pool, child)
         self._add(child_ioctx, child, made_of['size'], made_of['data'],
-                  (ioctx.pool, parent, made_of))
+                  (ioctx.pool, parent, made_of), features)
 
     def remove(self, ioctx, name):
         self._remove(ioctx.cluster, ioctx.pool, ioctx.pool.find(name))

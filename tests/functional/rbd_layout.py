@@ -11,7 +11,7 @@ from cinder.conf import CONF
 from tests import rbd_storage
 from tests.fakes import volumes
 
-LAYERING, STRIPES, LOCK, MAP, DIFF, JOURNAL, DATA = 1, 2, 4, 8, 16, 64, 128
+LAYERING, STRIPES, LOCK, MAP, DIFF, FLATTEN, JOURNAL, DATA = 1, 2, 4, 8, 16, 32, 64, 128
 ALL = LAYERING | LOCK | MAP | DIFF
 PLAIN = volumes.VolumeType()
 SHARED = volumes.VolumeType(extra_specs={'multiattach': '<is> True'})

@@ -15,6 +15,7 @@ from tests.functional.rbd_layout import (
     ALL,
     DATA,
     DIFF,
+    FLATTEN,
     JOURNAL,
     LAYERING,
     LOCK,
@@ -93,6 +94,50 @@ def test_a_clone_of_an_image_with_larger_objects(driver):
         with pool.image(copy.name, read_only=True) as opened:
             return opened.stat()['order'], opened.size()
     assert driver.run(order) == (24, 2 * 1024 ** 3)
+
+
+# --------------------------------------------------------------------------------- of the option
+CHOICES = [('layering', LAYERING), ('layering,exclusive-lock', LAYERING | LOCK),
+           ('layering,exclusive-lock,object-map,fast-diff,deep-flatten,journaling',
+            ALL | FLATTEN | JOURNAL)]
+
+
+def numbers(driver, volume):
+    """The features of an image that may be chosen."""
+    return image(driver, volume)[0] & (ALL | FLATTEN | JOURNAL)
+
+
+@pytest.mark.parametrize(('names', 'wanted'), CHOICES)
+def test_new_images_have_the_features_of_the_option(ceph_cluster, driver, names, wanted):
+    """Also clones of images that have others; and what multiattach takes comes back."""
+    chosen = rbd_storage.driver(**ceph.options(ceph_cluster), rbd_features=names.split(','),
+                                rbd_flatten_volume_from_snapshot=True)
+    made = [volumes.volume(volume_type=PLAIN) for _number in range(3)]
+    source = volumes.volume(volume_type=PLAIN)
+    driver.create_volume(source)
+    snapshot = volumes.snapshot(source)
+    driver.create_snapshot(snapshot)
+    chosen.create_volume(made[0])
+    chosen.create_cloned_volume(made[1], source)
+    chosen.create_volume_from_snapshot(made[2], snapshot)
+    assert [numbers(driver, each) for each in made] == [wanted] * 3
+    chosen.retype(made[0], SHARED)
+    made[0].multiattach, made[0].volume_type = True, SHARED
+    chosen.retype(made[0], PLAIN)
+    assert numbers(driver, made[0]) == wanted
+
+
+@pytest.mark.parametrize(('names', 'wanted'), CHOICES)
+@pytest.mark.parametrize('pool', ['volumes', 'spare'])
+def test_a_migrated_image_has_the_features_of_its_new_back_end(ceph_cluster, driver, pool, names,
+                                                               wanted):
+    target = rbd_storage.driver(**ceph.options(ceph_cluster, pool), rbd_features=names.split(','))
+    source, new = volumes.volume(), volumes.volume()
+    driver.create_volume(source)
+    target.create_volume(new)
+    assert driver.migrate_volume(source, target.local_path(new))
+    assert numbers(target, new) == wanted
+    target.delete_volume(new)
 
 
 # --------------------------------------------------------------------------------- of ceph.conf

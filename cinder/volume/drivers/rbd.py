@@ -87,7 +87,7 @@ class RBDDriver(
             raise exception.InvalidConfigurationValue(
                 option='rbd_store_chunk_size', value=config.rbd_store_chunk_size)
         self.run(rbd_report.touch)
-        self.run(features.require_usable, self.order)
+        self.run(features.require_usable, self.order, config.rbd_features)
         if config.rbd_flatten_volume_from_snapshot or not config.rbd_max_clone_depth:
             self.bulk_verbs = frozenset((*type(self).bulk_verbs, 'volume.clone'))
 
@@ -130,13 +130,14 @@ class RBDDriver(
     # ---------------------------------------------------------------------------------- volumes
     @typed
     def create_volume(self, volume: Volume) -> Fields:
-        self.run(images.create, volume.name, volume.size * GIB, self.order)
+        self.run(images.create, volume.name, volume.size * GIB, self.order, **self.layout)
         return self.replicate(volume)
 
     @typed
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self.run(clones.clone, snapshot.volume.name, snapshot.name, volume.name,
-                 self.size_in_bytes(volume, volume.size, snapshot.volume.name), self.order)
+                 self.size_in_bytes(volume, volume.size, snapshot.volume.name), self.order,
+                 **self.layout)
         self.settle(snapshot, volume.name)
         self._flatten_if(self.configuration.rbd_flatten_volume_from_snapshot,
                          snapshot.volume.name, volume)
@@ -145,7 +146,7 @@ class RBDDriver(
     @typed
     def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
         self.run(clones.clone_image, src_vref.name, volume.name + PASSING, volume.name,
-                 self.size_in_bytes(volume, volume.size, src_vref.name), self.order)
+                 self.size_in_bytes(volume, volume.size, src_vref.name), self.order, **self.layout)
         self._flatten_if(False, src_vref.name, volume)
         return self.replicate(volume)
 

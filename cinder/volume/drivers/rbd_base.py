@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 from cinder import exception
-from cinder.brick.ceph import cluster, errors, trash
+from cinder.brick.ceph import cluster, errors, features, trash
 from cinder.brick.ceph.pool import Pool
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor
@@ -75,6 +75,7 @@ class RBDBase(driver.VolumeDriver):
     :ivar active: the cluster and the pool in use
     :ivar flattening: held while all data of an image is copied to it
     :ivar order: binary logarithm of the size of the objects of a new image in bytes
+    :ivar layout: further arguments of librbd for a new image
     """
 
     def __init__(self, configuration: Configuration, executor: Executor | None = None,
@@ -84,6 +85,7 @@ class RBDBase(driver.VolumeDriver):
                              or getattr(configuration, 'config_group', None)
                              or type(self).__name__)
         self.order: int = (configuration.rbd_store_chunk_size * 1024 ** 2).bit_length() - 1
+        self.layout = features.layout(configuration.rbd_features)
         self.sites = rbd_sites.sites(configuration)
         limit = configuration.rbd_concurrent_flatten_operations
         self.flattening: contextlib.AbstractContextManager[object] = (

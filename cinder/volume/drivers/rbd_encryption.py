@@ -33,7 +33,7 @@ class Encrypts(rbd_features.Features, driver.Encrypts):
             raise exception.VolumeDriverException(
                 message="encryption provider 'plain' is not possible in RBD, where hosts expect a "
                         'header; use luks')
-        self.run(images.create, volume.name, volume.size * GIB, self.order)
+        self.run(images.create, volume.name, volume.size * GIB, self.order, **self.layout)
         if wanted is not None and passphrase is not None:
             self.run(_write, volume.name, wanted, passphrase)
         return self.replicate(volume)

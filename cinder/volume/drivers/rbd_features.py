@@ -54,7 +54,7 @@ class Features(rbd_replication.Replication):
             self._require_unmirrored(new_type)
         limits = limits_of(new_type, volume.size)
         if volume.multiattach and not shared:
-            self.run(features.reserve, volume.name)
+            self.run(features.reserve, volume.name, **self.layout)
         made = super().retype(volume, new_type)
         if shared and not volume.multiattach:
             self.run(features.share, volume.name)

@@ -79,7 +79,8 @@ class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups, driver.ReplicatesG
         self.run(groups.create_snapshots, name, passing, keep=True)
         for volume, source in pairs:
             self.run(clones.clone, source.name, passing[source.name], volume.name,
-                     self.size_in_bytes(volume, volume.size, source.name), self.order)
+                     self.size_in_bytes(volume, volume.size, source.name), self.order,
+                     **self.layout)
             self.run(groups.settle, source.name, passing[source.name], name, volume.name)
         self._drop(name, passing)
 

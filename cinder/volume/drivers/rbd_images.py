@@ -54,7 +54,8 @@ class ClonesImages(rbd_features.Features, driver.ClonesImages):
             elif rbd_sites.wanted(volume.volume_type):
                 reason = 'the volume is replicated, so it depends on no other image'
             else:
-                reason = self.run(_clone, place, volume.name, volume.size * GIB, self.order)
+                reason = self.run(_clone, place, volume.name, volume.size * GIB, self.order,
+                                  **self.layout)
             if not reason:
                 self.adapt(volume)
                 return True
@@ -62,7 +63,8 @@ class ClonesImages(rbd_features.Features, driver.ClonesImages):
         return False
 
 
-def _clone(pool: Pool, place: Location, name: str, size: int, order: int) -> str:
+def _clone(pool: Pool, /, place: Location, name: str, size: int, order: int,
+           **layout: Any) -> str:
     """Replace an empty image by a clone; return the reason why that is not possible, '' if it is
     done."""
     try:
@@ -73,9 +75,10 @@ def _clone(pool: Pool, place: Location, name: str, size: int, order: int) -> str
     if found > size:
         return f'it has {found} bytes'
     try:
-        clones.clone(origin, place.image, place.snapshot, name, size, order, target=pool)
+        clones.clone(origin, place.image, place.snapshot, name, size, order, target=pool,
+                     **layout)
     except (errors.Denied, errors.Invalid) as exc:
         # No right to add a clone there; or a snapshot that must be protected, and is not.
-        images.create(pool, name, size, order)
+        images.create(pool, name, size, order, **layout)
         return f'it cannot be cloned: {exc}'
     return ''

@@ -333,3 +333,29 @@ def test_features_and_striping_are_those_of_ceph(ceph, conf):
 def test_a_pool_that_is_not_there_is_named(ceph):
     with pytest.raises(exception.VolumeBackendAPIException, match='no pool nothing'):
         rbd_storage.driver(rbd_pool='nothing').get_volume_stats(refresh=True)
+
+
+@pytest.mark.parametrize(('names', 'said'), [
+    ('layering,striping,fancy', 'rbd_features has fancy, striping, which cannot be chosen'),
+    ('exclusive-lock', 'rbd_features = exclusive-lock lacks layering (1), without which'),
+    ('layering,object-map', 'has object-map (8) without exclusive-lock (4), which it needs'),
+    ('layering,exclusive-lock,fast-diff', 'has fast-diff (16) without object-map (8)'),
+    ('layering,journaling', 'has journaling (64) without exclusive-lock (4)')])
+def test_an_option_that_librbd_would_refuse_is_refused_at_the_start(ceph, names, said):
+    with pytest.raises(exception.VolumeBackendAPIException, match=re.escape(said)) as failed:
+        rbd_storage.driver(rbd_features=names.split(','))
+    assert '\n' not in str(failed.value)
+
+
+@pytest.mark.parametrize(('names', 'default', 'number'), [
+    ([], '61', None), (['layering'], '0', 1), (['layering', 'exclusive-lock', 'layering'], '9', 5)])
+def test_new_images_have_the_features_of_the_option(ceph, names, default, number):
+    """If it is set, what Ceph has as default does not matter."""
+    ceph.conf['rbd_default_features'] = default
+    storage = rbd_storage.RBDStorage(rbd_features=names)
+    source = storage.volume()
+    snapshot = volumes.snapshot(source)
+    storage.driver.create_snapshot(snapshot)
+    storage.driver.create_volume_from_snapshot(volumes.volume(), snapshot)
+    storage.driver.create_cloned_volume(volumes.volume(), source)
+    assert [image.features for image in ceph.pools['rbd'].images.values()] == [number] * 3

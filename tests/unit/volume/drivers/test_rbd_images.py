@@ -27,12 +27,13 @@ class Driver:
 
     def __init__(self, **answers):
         self.fsid, self.order, self.answers, self.asked = FSID, 22, answers, []
+        self.layout = {'features': 5}
 
     def adapt(self, volume):
         self.adapted = volume
 
-    def run(self, _function, place, *arguments):
-        self.asked.append((place.pool, *arguments))
+    def run(self, _function, place, *arguments, **layout):
+        self.asked.append((place.pool, *arguments, layout))
         return self.answers[place.pool]
 
 
@@ -57,4 +58,5 @@ def test_an_image(urls, image, fields, cloned, said, caplog):
         done = driver.clone_image(volume, {'id': 'one', 'disk_format': 'raw', **image}, urls)
     assert done is not bool(said)
     assert said in caplog.text
-    assert driver.asked == [(pool, volume.name, 2 * 1024 ** 3, 22) for pool in cloned]
+    assert driver.asked == [(pool, volume.name, 2 * 1024 ** 3, 22, {'features': 5})
+                            for pool in cloned]
