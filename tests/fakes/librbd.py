@@ -111,12 +111,13 @@ class Stored:
     """An image. `data` is what was written, from the first byte on; all else reads zeros.
 
     :ivar features: their number, if it was given
+    :ivar order: binary logarithm of the size of its objects
     :ivar other_name: a name that the directory does not have, of an interrupted rename
     """
 
-    def __init__(self, ident, name, size, data=b'', parent=None, features=None):
+    def __init__(self, ident, name, size, data=b'', parent=None, features=None, order=22):
         self.ident, self.name, self.size, self.data = ident, name, size, bytearray(data)
-        self.features = features
+        self.features, self.order = features, order
         self.parent, self.snapshots, self.open, self.other_name = parent, [], [], None
 
 
@@ -194,13 +195,13 @@ class Ioctx:
 class RBD:
     """As rbd.RBD."""
 
-    def create(self, ioctx, name, size, _order=None, features=None, **_layout):
+    def create(self, ioctx, name, size, order=22, features=None, **_layout):
         self._require_free(ioctx.pool, name)
-        self._add(ioctx, name, size, features=features)
+        self._add(ioctx, name, size, features=features, order=order)
 
-    def _add(self, ioctx, name, size, data=b'', parent=None, features=None):
+    def _add(self, ioctx, name, size, data=b'', parent=None, features=None, order=22):
         ident = f'{next(ioctx.cluster.numbers):x}'
-        ioctx.pool.images[ident] = Stored(ident, name, size, data, parent, features)
+        ioctx.pool.images[ident] = Stored(ident, name, size, data, parent, features, order)
 
     @staticmethod
     def _require_free(pool, name):
@@ -208,12 +209,14 @@ class RBD:
                for image in pool.images.values()):
             raise Error(errno.EEXIST)
 
-    def clone(self, ioctx, name, snapshot, child_ioctx, child, features=None, **_layout):
+    def clone(self, ioctx, name, snapshot, child_ioctx, child, features=None, order=22, **_layout):
         parent = ioctx.pool.find(name)
+        if order < parent.order:
+            raise Error(errno.EINVAL)
         made_of = _opened(parent, snapshot)
         self._require_free(child_ioctx.pool, child)
         self._add(child_ioctx, child, made_of['size'], made_of['data'],
-                  (ioctx.pool, parent, made_of), features)
+                  (ioctx.pool, parent, made_of), features, order)
 
     def remove(self, ioctx, name):
         self._remove(ioctx.cluster, ioctx.pool, ioctx.pool.find(name))
@@ -315,6 +318,9 @@ class Image:
     def close(self):
         if self._watch:
             self._image.open.remove(self._watch)
+
+    def stat(self):
+        return {'size': self.size(), 'order': self._image.order}
 
     def size(self):
         return self._view['size'] if self._view else self._image.size

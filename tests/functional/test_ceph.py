@@ -261,9 +261,9 @@ def test_a_volume_that_grew_after_the_snapshot_keeps_its_size(storage):
 COSTS = {
     'create': {'RBD.create': 1},
     'snapshot': {'Image': 1, 'Image.create_snap': 1},
-    'from snapshot': {'RBD.clone': 1, 'Image': 2, 'Image.size': 1,
+    'from snapshot': {'RBD.clone': 1, 'Image': 3, 'Image.stat': 1, 'Image.size': 1,
                       'Image.get_parent_image_spec': 1},
-    'clone': {'Image': 4, 'Image.create_snap': 1, 'RBD.clone': 1, 'Image.size': 1,
+    'clone': {'Image': 5, 'Image.create_snap': 1, 'Image.stat': 1, 'RBD.clone': 1, 'Image.size': 1,
               'Image.get_parent_image_spec': 1, 'Image.remove_snap': 1},
     'extend': {'Image': 1, 'Image.size': 1, 'Image.resize': 1},
     'report': {'mon df': 1},

@@ -29,7 +29,7 @@ PAUSE, STORM_PAUSE = 0.02, 0.05
 # What a request may take beside the bare call.
 FIXED_MS, FACTOR = 60, 1.5
 # Calls to librados and librbd that an operation may make, with the opening of images.
-CALLS = {'create': 1, 'snapshot': 2, 'volume from a snapshot': 5, 'clone': 9, 'extend': 3,
+CALLS = {'create': 1, 'snapshot': 2, 'volume from a snapshot': 7, 'clone': 11, 'extend': 3,
          'statistics': 1, 'delete of a snapshot': 2, 'delete': 3}
 
 

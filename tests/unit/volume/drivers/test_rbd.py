@@ -64,6 +64,20 @@ def test_no_report_lists_a_pool_of_our_own(ceph):
     assert dict(made) == {'mon df': 1}
 
 
+@pytest.mark.parametrize(('larger', 'wanted'), [(-1, 0), (0, 0), (2, 2)])
+def test_librbd_has_no_clone_to_refuse(storage, ceph, larger, wanted):
+    """Objects of a clone are not smaller than those of its parent."""
+    driver, volume, copy = storage.driver, volumes.volume(), volumes.volume()
+    driver.create_volume(volume)
+    source = ceph.pools['rbd'].find(volume.name)
+    usual = source.order
+    source.order += larger
+    with calls.counted() as made:
+        driver.create_cloned_volume(copy, volume)
+    assert made['RBD.clone'] == 1
+    assert ceph.pools['rbd'].find(copy.name).order == usual + wanted
+
+
 @pytest.mark.parametrize(('name', 'call', 'done'), CASES)
 def test_an_operation_whose_call_times_out_is_repeated(storage, ceph, name, call, done):
     """The time is over before the cluster has done it, or after that."""
