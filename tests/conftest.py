@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that tests of every layer use: an empty database, a context of an administrator."""
+import atexit
 import gc
 import itertools
 import os
@@ -14,6 +15,7 @@ os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
 # does, can never be joined.
 import eventlet  # noqa: E402, F401
 import pytest  # noqa: E402
+from futurist import _thread as futurist_threads  # noqa: E402
 
 from cinder import context  # noqa: E402
 from cinder.conf import CONF  # noqa: E402
@@ -41,8 +43,10 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish():
-    """Leave nothing to pytest, which looks for garbage five times at its end."""
+    """Leave nothing to pytest, which looks for garbage five times at its end, and do not wait for
+    idle threads of oslo.messaging's servers, which look once a second whether they should end."""
     gc.freeze()
+    atexit.unregister(futurist_threads._clean_up)
 
 
 @pytest.fixture(scope='session')
