@@ -31,16 +31,21 @@ def test_unit_and_api_tests_run_at_the_same_time(program, chosen, expected):
     assert program.plan(chosen) == expected
 
 
-@pytest.mark.parametrize('suite', ['unit', 'functional'])
-def test_every_test_is_in_one_part(program, suite):
-    *named, rest = ([word for word in part if word.startswith(('tests/', '--ignore='))]
-                    for part in program.PARTS[suite])
-    paths = [path for part in named for path in part]
+@pytest.mark.parametrize(('suite', 'whole', 'linted'), [
+    ('unit', ['tests/unit'], True), ('unit api', ['tests/unit', 'tests/api'], True),
+    ('functional', ['tests/functional'], False)])
+def test_every_test_is_in_one_part(program, suite, whole, linted):
+    parts = [[word for word in part if word.startswith('tests/')] for part in program.PARTS[suite]]
+    *ignored, rest = ([word.removeprefix('--ignore=') for word in part
+                       if word.startswith('--ignore=')] for part in program.PARTS[suite])
     # These are in the suite 'lint'.
-    paths += program.ABOUT_THE_TREE if suite == 'unit' else ()
-    assert rest == [f'tests/{suite}', *(f'--ignore={path}' for path in paths)]
-    assert all(named) and all((program.ROOT / path).exists() for path in paths)
-    assert len(set(paths)) == len(paths)
+    elsewhere = list(program.ABOUT_THE_TREE) if linted else []
+    assert all(part in ([], elsewhere) for part in ignored)
+    paths = [path for part in parts for path in part]
+    below = [path for path in paths if path not in whole]
+    assert rest == below + elsewhere and parts[-1] == whole[:1]
+    assert sorted(paths) == sorted(below + whole) and len(set(rest)) == len(rest)
+    assert all(parts) and all((program.ROOT / path).exists() for path in rest)
 
 
 @pytest.mark.parametrize(('status', 'expected'), [(0, 0), (1, 1), (5, 0)])
@@ -69,17 +74,17 @@ def test_how_long_it_takes(program):
     assert re.fullmatch(r'On two cores this takes about \d+ s', program.forecast(['lint']))
 
 
-@pytest.mark.parametrize(('names', 'named', 'free', 'there'), [
-    (['unit', 'api'], None, 2 ** 31, True), (['api'], None, 2 ** 31, True),
-    (['unit', 'functional'], None, 2 ** 31, False), (['unit'], '/var/tmp', 2 ** 31, False),
-    (['unit'], None, 2 ** 30, False)])
-def test_small_files_are_in_memory_where_that_is_possible(program, monkeypatch, tmp_path, names,
+@pytest.mark.parametrize(('suite', 'named', 'free', 'there'), [
+    ('unit api', None, 2 ** 31, True), ('api', None, 2 ** 31, True),
+    ('functional', None, 2 ** 31, False), ('unit', '/var/tmp', 2 ** 31, False),
+    ('unit', None, 2 ** 30, False)])
+def test_small_files_are_in_memory_where_that_is_possible(program, monkeypatch, tmp_path, suite,
                                                           named, free, there):
     monkeypatch.setattr(program, 'SHARED_MEMORY', str(tmp_path))
     monkeypatch.setattr(program.room, 'in_folder', lambda _folder: free)
     monkeypatch.delenv('TMPDIR', raising=False)
     if named:
         monkeypatch.setenv('TMPDIR', named)
-    with program.in_memory(names):
+    with program.in_memory(suite):
         assert os.environ.get('TMPDIR', '').startswith(str(tmp_path)) is there
     assert os.environ.get('TMPDIR') == named and not list(tmp_path.iterdir())
