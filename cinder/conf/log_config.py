@@ -25,6 +25,10 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         yield Problem(f'[DEFAULT] log_config_append = {path} cannot be used: {reason}')
 
 
+# No part of any format.
+_MESSAGE = 'the message of a line'
+
+
 class _Context(context.RequestContext):
     """A context that does not become the context of this thread."""
 
@@ -33,7 +37,8 @@ class _Context(context.RequestContext):
 
 
 def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """Check the formats: one with an unknown name would log a traceback instead of each line."""
+    """Check the formats: one with an unknown name would log a traceback instead of each line, and
+    one without the message would log nothing of it."""
     if 'logging_default_format_string' not in conf:
         return
     try:
@@ -46,16 +51,20 @@ def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
              ('logging_context_format_string', 'logging_user_identity_format')),
             (logging.DEBUG, None, None, ('logging_debug_format_suffix',)),
             (logging.ERROR, failure, None, ('logging_exception_prefix',))):
-        record = logging.LogRecord('cinder', level, 'file', 1, 'text', None, about, 'function')
+        record = logging.LogRecord('cinder', level, 'file', 1, _MESSAGE, None, about, 'function')
         record.context = who
         try:
-            formatters.ContextFormatter(
+            line = formatters.ContextFormatter(
                 config=conf, project='cinder', version='',
                 datefmt=conf.log_date_format).format(record)
         except (KeyError, ValueError, TypeError, IndexError) as exc:
             yield Problem(f'[DEFAULT] {" or ".join(options)} cannot be used: '
                           f'{failures.one_line(exc).rstrip(".")}; expected %(NAME)s with the '
                           'attribute names of log records.')
+            return
+        if _MESSAGE not in line:
+            yield Problem(f'[DEFAULT] {options[0]} has no %(message)s, without which the log says '
+                          'nothing: add it.')
             return
 
 

@@ -33,7 +33,9 @@ def test_log_config(tmp_path, monkeypatch, content, words):
 @pytest.mark.parametrize(('name', 'value', 'words'), [
     (None, None, None), ('logging_default_format_string', '%(asctime)s %(message)s', None),
     ('logging_default_format_string', '%(no)s', 'logging_default_format_string'),
+    ('logging_default_format_string', '99', 'logging_default_format_string has no %(message)s'),
     ('logging_context_format_string', '%(message)s %(pigeon)d', 'logging_context_format_string'),
+    ('logging_context_format_string', '%(name)s', 'format_string has no %(message)s'),
     ('logging_user_identity_format', '%(user)d', 'logging_user_identity_format'),
     ('logging_exception_prefix', '%(no)s', 'logging_exception_prefix'),
     ('logging_debug_format_suffix', '%(no)s', 'logging_debug_format_suffix')])
