@@ -78,11 +78,12 @@ def test_a_crowd_keeps_nobody_waiting(suite, thick):
     try:
         for name in pools:  # loads the modules that short work needs
             crowd.short_work(other, 1, None, TIMEOUT_SECONDS, volume_type=name)
-        memory = sum(map(kernel.pss_mebibytes, thick.worker_pids('volume')))
         many.ask(ASKED)
-        many.repeat(CROWD)
         wait_until(lambda: many.count(state='running') == BULK, TIMEOUT_SECONDS,
                    'the copies to run')
+        # What copies load and use is there now; the others only wait.
+        memory = sum(map(kernel.pss_mebibytes, thick.worker_pids('volume')))
+        many.repeat(CROWD)
         # They begin now, with a snapshot of the source each.
         first = other.ready_volume(seconds=TIMEOUT_SECONDS, volume_type=CROWDED)['id']
         begun = ahead(thick.processes['volume'].log.read_text(), first)
