@@ -91,6 +91,12 @@ class Trial(Daemon):
             self.stop()
         return configurations.fault_of(f'{self.name}.py', self.text(), self.exit_status)
 
+    def text(self) -> str:
+        """What it printed, and what it logged into the file that the case names."""
+        file = self._cwd / self.case.value
+        return super().text() + (file.read_text(errors='replace')
+                                 if self.case.name == 'log_file' and file.is_file() else '')
+
     def serves(self) -> bool:
         """Whether it does what it is there for."""
         return self.answers() if self.name in ('all', 'api') else 'is up.' in self.text()
