@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies data from one volume to another, in pieces, so that the progress can be reported and an
 interrupted copy continues where it stopped."""
+import math
 import os
 import stat
 import time
@@ -14,9 +15,11 @@ from cinder.volume.host import backend as backends
 
 # Bytes of the first piece and of the largest one. After each piece the progress is reported and the
 # caller can end the copy; at most one piece is copied again after an interruption.
-FIRST, PIECE = 1024 ** 2, 256 * 1024 ** 2
-# Seconds that a piece should take, and how many times as large as the one before it may be.
-SECONDS, GROWTH = 0.5, 4
+FIRST, PIECE = 512 * 1024, 256 * 1024 ** 2
+# Seconds that a piece should take, how many times as long as the shortest one it may take, and how
+# many times as large as the one before it may be. What each piece costs, such as the start of dd,
+# may be most of the time of the shortest.
+SECONDS, LONGER, GROWTH = 0.5, 2, 4
 # Bytes that are read and written at a time where this process moves them: an object of RBD.
 CHUNK = 4 * 1024 ** 2
 
@@ -78,16 +81,20 @@ def _in_pieces(copy_piece: Callable[[int, int], None], start: int, size: int) ->
     :param copy_piece: function(first byte, bytes)
     """
     least = piece = min(FIRST, PIECE)
+    shortest = math.inf
     while start < size:
         # Large pieces end where objects of RBD do.
         whole = piece - (start + piece) % CHUNK if piece > CHUNK else piece
         length = min(whole, size - start)
         began = time.monotonic()
         copy_piece(start, length)
-        factor = SECONDS / max(time.monotonic() - began, SECONDS / GROWTH)
+        took = time.monotonic() - began
+        shortest = min(shortest, took)
+        wanted = max(SECONDS, LONGER * shortest)
         start += length
         yield start
-        piece = max(least, min(PIECE, int(length * factor)) // least * least)
+        grown = int(piece * wanted / max(took, wanted / GROWTH))
+        piece = max(least, min(PIECE, grown) // least * least)
 
 
 def _move(reader: disks.Disk, writer: disks.Disk, start: int, size: int,

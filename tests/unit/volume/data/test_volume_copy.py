@@ -77,3 +77,18 @@ def test_a_copy_can_be_ended_within_a_second_at_any_rate(tmp_path, monkeypatch, 
         reads_zeros=kind != 'devices', mover=mover)]
     assert max(later - one for one, later in zip([0.0, *ends], ends, strict=False)) <= 1
     assert now[0] <= 1.04 * size / rate + 0.01 * size / volume_copy.PIECE
+
+
+@pytest.mark.parametrize('start', [0.2, 1, 5])
+def test_pieces_grow_although_each_has_a_slow_start(monkeypatch, start):
+    """As on a machine that needs a second to start a program."""
+    now, size, rate = [0.0], 4096 * MIB, 100 * MIB
+
+    def work(*args):
+        now[0] += start + args[3] / rate
+
+    monkeypatch.setattr(volume_copy, 'time', types.SimpleNamespace(monotonic=lambda: now[0]))
+    mover = types.SimpleNamespace(copy_range=work)
+    done = list(volume_copy.copy('/dev/null', '/dev/null', size, mover=mover))
+    assert done[-1] == size
+    assert now[0] <= 2.5 * (size / rate + start * size / volume_copy.PIECE)
