@@ -43,8 +43,7 @@ def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
     group.scale_down(monkeypatch)
     for module in (unit, migration_rows, file):
         monkeypatch.setattr(module, 'GIB', group.UNIT)
-    for name in ('FIRST', 'PIECE'):
-        monkeypatch.setattr(volume_copy, name, group.UNIT // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', group.UNIT // 4)
     names = itertools.cycle(('one', 'other'))
     monkeypatch.setattr(host_names, 'machine_id', lambda: next(names))
     real = remote_attach.Initiator.connector

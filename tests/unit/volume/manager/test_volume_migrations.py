@@ -247,8 +247,7 @@ def test_a_killed_service_goes_on_after_its_restart(
 
 
 def kill_and_go_on(ctxt, bus, start, volume, path, tmp_path, monkeypatch, told, step, locked):
-    for name in ('FIRST', 'PIECE'):
-        monkeypatch.setattr(volume_copy, name, GIB // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume, lock_volume=locked)
 
     def kill(name):
@@ -270,8 +269,7 @@ def kill_and_go_on(ctxt, bus, start, volume, path, tmp_path, monkeypatch, told, 
 
 
 def test_a_copy_goes_on_where_it_stopped(ctxt, bus, volume, path, tmp_path, monkeypatch):
-    for name in ('FIRST', 'PIECE'):
-        monkeypatch.setattr(volume_copy, name, GIB // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume)
     copied = []
     real = volume_copy.sparse_files.copy_range
@@ -596,8 +594,7 @@ def test_killed_on_the_way_to_another_machine_it_goes_on_and_leaves_no_session(
 
 
 def kill_on_the_way(ctxt, bus, start, volume, path, tmp_path, monkeypatch, exported, step):
-    for name in ('FIRST', 'PIECE'):
-        monkeypatch.setattr(volume_copy, name, GIB // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume)
     with monkeypatch.context() as patch:
         patch.setattr(fault_points, 'reach', lambda name: bus.die() if name == step else None)
