@@ -22,6 +22,8 @@ from initiator import speaks_iscsi
 
 PROJECT = '00000000000000000000000000000001'
 START_SECONDS, STOP_SECONDS = 90, 20
+# What the suite prints: a reason why it cannot start, warnings.
+PRINTED = 'cinder-all.out'
 
 # Read after the embedded profile of etc/cinder, whose back ends are `files` and `lvm`.
 CONFIG = """\
@@ -98,6 +100,7 @@ class Suite:
         self.port = port or free_port()
         self.local_config = state / 'local.conf'
         self.log = state / 'logs' / 'cinder.log'
+        self._log_start = 0
         self._env = dict(os.environ)
         self._processes: list[subprocess.Popen] = []
         self.ceph = ceph_cluster.Cluster(state / 'ceph') if with_ceph else None
@@ -138,8 +141,7 @@ class Suite:
         :raises Trouble: it does so by itself
         """
         status = self._processes[-1].wait()
-        raise Trouble(f'The suite ended with status {status}. The end of {self.log}:\n'
-                      f'{self._end_of_log()}')
+        raise Trouble(f'The suite ended with status {status}. {self._end_of_logs()}')
 
     def _start(self) -> None:
         self.log.parent.mkdir(exist_ok=True)
@@ -156,7 +158,9 @@ class Suite:
         run_logged([str(self.programs / 'cinder-manage'), *files, 'db', 'sync'],
                    self.state / 'logs' / 'db-sync.log', 'Preparing the database', self._env)
         with progress('Starting the suite'):
-            self._spawn([str(self.programs / 'cinder-all'), *files], 'cinder-all.out')
+            # The log has the lines of earlier starts.
+            self._log_start = self.log.stat().st_size if self.log.exists() else 0
+            self._spawn([str(self.programs / 'cinder-all'), *files], PRINTED)
             self._wait_ready()
 
     def _spawn(self, argv: list[str], log: str) -> None:
@@ -173,7 +177,7 @@ class Suite:
             if status is not None or time.monotonic() > deadline:
                 what = (f'ended with status {status}' if status is not None
                         else f'was not ready after {START_SECONDS} s')
-                raise Trouble(f'The suite {what}. The end of {self.log}:\n{self._end_of_log()}')
+                raise Trouble(f'The suite {what}. {self._end_of_logs()}')
             time.sleep(0.1)
 
     def _ready(self) -> bool:
@@ -185,11 +189,15 @@ class Suite:
         return {row['binary'] for row in services if row['state'] == 'up'} >= {
             'cinder-scheduler', 'cinder-volume', 'cinder-backup'}
 
-    def _end_of_log(self) -> str:
-        for path in (self.log, self.state / 'logs' / 'cinder-all.out'):
-            if path.exists() and path.stat().st_size:
-                return '\n'.join(path.read_text(errors='replace').splitlines()[-15:])
-        return '(nothing)'
+    def _end_of_logs(self) -> str:
+        """Return the last lines that the suite has logged and printed since it was started."""
+        found = []
+        for path, start in ((self.log, self._log_start), (self.log.with_name(PRINTED), 0)):
+            text = path.read_bytes()[start:] if path.exists() else b''
+            if text:
+                lines = text.decode(errors='replace').splitlines()[-15:]
+                found.append(f'The end of {path}:\n' + '\n'.join(lines))
+        return '\n'.join(found) or f'Nothing is in {self.log}.'
 
     # -------------------------------------------------------------------------- what there is
     def _volume_group(self) -> str | None:

@@ -25,7 +25,7 @@ def quickstart(tmp_path):
 
 
 @pytest.mark.timeout(900)
-def test_demonstration_and_second_start(quickstart):
+def test_demonstration_and_two_more_starts(quickstart, tmp_path):
     status, printed = quickstart('--once', '--port', '0')
     assert status == 0, printed
     assert 'The bytes of copy are those that were written' in printed
@@ -34,6 +34,11 @@ def test_demonstration_and_second_start(quickstart):
     assert status == 0, printed
     assert 'Found 3 volumes of an earlier start' in printed
     assert 'The bytes of copy are those that were written' in printed
+    # An option that is wrong is named, and no line of an earlier start hides it.
+    (tmp_path / 'state' / 'local.conf').write_text('[DEFAULT]\nosapi_max_limit = many\n')
+    status, printed = quickstart('--once', '--port', '0')
+    assert status == 1
+    assert printed.count('osapi_max_limit = many') == 1 and ' INFO ' not in printed, printed
 
 
 @pytest.mark.timeout(900)
