@@ -44,9 +44,11 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def stop_with(reason: object) -> None:
-    """Print why the program cannot run, log it if the log is a file, and exit with status 1."""
+    """Print why the program cannot run, log it if the log is elsewhere, and exit with status 1."""
     text = masking.masked(' '.join(str(reason).split())) or type(reason).__name__
-    if CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal:
+    elsewhere = CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal
+    # Before logging is set up, it would print the text as well.
+    if elsewhere and logging.getLogger().handlers:
         LOG.critical('%s', text)
     sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps that the daemons share: one line for a wrong configuration, warnings, privileges."""
 import concurrent.futures
+import logging
 import re
 import signal
 import sys
@@ -38,6 +39,20 @@ def test_what_an_operator_got_wrong_is_one_line_and_status_1(error, monkeypatch,
         raise error
     assert caught.value.code.startswith('cinder-api: ')
     assert '\n' not in caught.value.code
+
+
+@pytest.mark.parametrize('handlers', [[], [logging.NullHandler()]], ids=['before', 'after'])
+def test_the_reason_is_printed_once_wherever_the_log_is(monkeypatch, unparsed, capsys, handlers):
+    """Before and after logging is set up."""
+    monkeypatch.setattr(logging.getLogger(), 'handlers', handlers)
+    CONF.set_override('log_file', '/no/matter')
+    try:
+        with pytest.raises(SystemExit) as caught:
+            common.stop_with('no')
+    finally:
+        CONF.clear_override('log_file')
+    assert caught.value.code.endswith(': no')
+    assert capsys.readouterr() == ('', '')
 
 
 def test_what_is_not_meant_for_people_is_one_line_with_its_place(monkeypatch, unparsed):
