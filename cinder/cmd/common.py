@@ -47,8 +47,10 @@ def stop_with(reason: object) -> None:
     """Print why the program cannot run, log it if the log is elsewhere, and exit with status 1."""
     text = masking.masked(' '.join(str(reason).split())) or type(reason).__name__
     elsewhere = CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal
-    # Before logging is set up, it would print the text as well.
-    if elsewhere and logging.getLogger().handlers:
+    # Before logging is set up, the text would be printed again, by the handler for that of the
+    # standard library or one that a library adds when it is imported.
+    if elsewhere and any(type(handler) is not logging.StreamHandler
+                         for handler in logging.getLogger().handlers):
         LOG.critical('%s', text)
     sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
 

@@ -79,6 +79,7 @@ class Suite:
         self.endpoint = f'http://127.0.0.1:{self.port}'
         self._options = options
         self._process: subprocess.Popen | None = None
+        self._log_start = 0
         self.faults = Faults(self.endpoint)
 
     @property
@@ -113,6 +114,8 @@ class Suite:
         config = self.folder / 'cinder.conf'
         config.write_text(_CONFIG.format(folder=self.folder, port=self.port, paste=_paste_file())
                           + self._options + '\n')
+        # The log has the lines of earlier starts.
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with (self.folder / 'cinder-all.out').open('wb') as out:
             self._process = subprocess.Popen(  # nosec B603
                 [sys.executable, '-m', 'cinder.cmd.all', '--config-file', str(config)],
@@ -147,10 +150,11 @@ class Suite:
         return False
 
     def _tail(self) -> str:
-        for path in (self.log, self.folder / 'cinder-all.out'):
-            if path.exists() and path.stat().st_size:
-                return '\n'.join(path.read_text(errors='replace').splitlines()[-15:])
-        return '(nothing)'
+        lines: list[str] = []
+        for path, start in ((self.log, self._log_start), (self.folder / 'cinder-all.out', 0)):
+            if path.exists():
+                lines += path.read_bytes()[start:].decode(errors='replace').splitlines()[-15:]
+        return '\n'.join(lines) or '(nothing)'
 
     # ---------------------------------------------------------------------------------- the API
     def call(self, method: str, path: str, body: dict | None = None) -> dict:

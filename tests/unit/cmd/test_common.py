@@ -41,10 +41,12 @@ def test_what_an_operator_got_wrong_is_one_line_and_status_1(error, monkeypatch,
     assert '\n' not in caught.value.code
 
 
-@pytest.mark.parametrize('handlers', [[], [logging.NullHandler()]], ids=['before', 'after'])
-def test_the_reason_is_printed_once_wherever_the_log_is(monkeypatch, unparsed, capsys, handlers):
+@pytest.mark.parametrize('make', [
+    list, lambda: [logging.StreamHandler()], lambda: [logging.NullHandler()]],
+    ids=['before', 'before, with that of a library', 'after'])
+def test_the_reason_is_printed_once_wherever_the_log_is(monkeypatch, unparsed, capsys, make):
     """Before and after logging is set up."""
-    monkeypatch.setattr(logging.getLogger(), 'handlers', handlers)
+    monkeypatch.setattr(logging.getLogger(), 'handlers', make())
     CONF.set_override('log_file', '/no/matter')
     try:
         with pytest.raises(SystemExit) as caught:
